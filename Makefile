@@ -86,12 +86,17 @@ pack unpack push pull:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Checking
-.PHONY: test lint reproduce prove footprint package-check
+.PHONY: test lint docs docs-check reproduce prove footprint package-check
 .PHONY: reproduce-table slurm-test quantisers bench bench-noop bench-setup bench-kernels bench-lstm bench-bnn
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
 	@$(MICROSTAGE) $@ $(typed)
 
 lint:        ## formatter, ruff, mypy, shellcheck, hadolint, all of locked versions: ONLY=ruff,mypy chooses; FIX=1 mends
+	@$(MICROSTAGE) $@ $(typed)
+
+docs:        ## the pages as a site, every link checked: OPEN=1 opens it
+	@$(MICROSTAGE) $@ $(typed)
+docs-check:  ## every command of the tutorials, typed in a fresh clone, with its duration: ONLY=comtrade
 	@$(MICROSTAGE) $@ $(typed)
 
 reproduce:   ## STAGE=: image and stage twice, under other circumstances; every byte compared

@@ -1,6 +1,4 @@
-"""docs/microcontroller.md, command by command, with the network that the page names and with a .tflite file in its
-place.
-"""
+"""The tutorial on microcontrollers, command by command, with the network that it names and with a .tflite file."""
 
 import os
 import re
@@ -14,7 +12,7 @@ from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.engines.local import Environments
 from microstage_runner.process import REPOSITORY
 
-PAGE = (REPOSITORY / "docs" / "microcontroller.md").read_text()
+PAGE = (REPOSITORY / "docs" / "tutorials" / "microcontroller.md").read_text()
 COMMANDS = re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
 SHOWN = re.findall(r"^ {4}(.*)$", PAGE.split("and runs it under qemu")[1].split("```")[0], re.MULTILINE)
 _HERE = """set -euo pipefail

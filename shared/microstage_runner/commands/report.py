@@ -10,13 +10,12 @@ import os
 import re
 import shutil
 import subprocess
-import webbrowser
 from collections.abc import Sequence
-from pathlib import Path
 
-from microstage.errors import ParameterError, StageFailed
+from microstage.errors import StageFailed
 from microstage_runner.artefacts.places import Place
 from microstage_runner.commands.explain import explain, explained_role
+from microstage_runner.commands.opening import is_to_open, open_page
 from microstage_runner.commands.planned import Planned
 from microstage_runner.declarations.stages import CODE
 from microstage_runner.pipeline.page import page_of
@@ -30,27 +29,20 @@ __all__ = ["command", "planned"]
 
 def planned(session: Session) -> list[Planned]:
     """Return no run: what is published is shown."""
-    _opens(session)
+    is_to_open(session.typed)
     return []
 
 
 def command(session: Session) -> None:
     """Print the selected run as a table, and where its page is; OPEN=1 opens that."""
-    opens = _opens(session)
+    opens = is_to_open(session.typed)
     steps = session.published()
     print(summary(steps))
     _explained(session, steps)
     page = page_of(steps, again=True, beside={"latency": _latency(session, steps)})
     if opens:
-        _open(page)
+        open_page(page)
     print(f"page: {page}")
-
-
-def _opens(session: Session) -> bool:
-    """Return whether OPEN=1 was typed; raise `ParameterError` for another value than 0 and 1."""
-    if session.typed.get("OPEN", "0") not in ("0", "1"):
-        raise ParameterError(f"OPEN={session.typed['OPEN']} is not allowed: expected 1, which opens the page, or 0.")
-    return session.typed.get("OPEN") == "1"
 
 
 def _explained(session: Session, steps: Sequence[PublishedStep]) -> None:
@@ -75,8 +67,3 @@ def _latency(session: Session, steps: Sequence[PublishedStep]) -> dict[str, int]
         around = {"PATH": os.environ["PATH"]}
         done = subprocess.run(["make", "-C", str(copied), "bench"], env=around, capture_output=True, text=True)
     return {name: int(time) for name, time in re.findall(r"^(.+): median (\d+) ns", done.stdout, re.MULTILINE)}
-
-
-def _open(page: Path) -> None:
-    if not webbrowser.open(page.as_uri()):
-        print(f"OPEN=1: no browser was found on this machine; open {page} in one.")

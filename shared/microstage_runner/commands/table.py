@@ -87,6 +87,8 @@ COMMANDS = {
     # Checking
     "test": Command("test", ("TESTS",), takes=WORDS, about=CHECKOUT, in_checkout=True),
     "lint": Command("lint", ("FIX", "ONLY"), takes=WORDS, about=CHECKOUT, in_checkout=True),
+    "docs": Command("docs", ("OPEN",), takes=WORDS, about=CHECKOUT, in_checkout=True),
+    "docs-check": Command("docs_check", ("ONLY",), takes=WORDS, about=CHECKOUT, in_checkout=True),
     "reproduce": Command("reproduce", (*_MADE, "STAGE")),
     "bench": Command("bench", (*_MADE, "AGAINST", "BASELINE", "CC", "ROUNDS", "TFLITE"), takes=WORDS, in_checkout=True),
     "prove": Command("prove", (*_MADE, "DEPTH", "RANDOM", "SECONDS", "VECTORS"), takes=WORDS, in_checkout=True),

@@ -38,8 +38,8 @@ SETTINGS = {
     " 32 A, 120 or 230 V by default",
     "ONNX": "a network of one's own to begin with: QONNX, QCDQ, FINN-ONNX or .tflite;"
     " of make estimate-file a folder that holds interface.json",
-    "ONLY": "of make lint: some of format, ruff, mypy, shellcheck, hadolint, with commas between them",
-    "OPEN": "of make report: 1 opens the page",
+    "ONLY": "of make lint: some of format, ruff, mypy, shellcheck, hadolint; of docs-check: some tutorials",
+    "OPEN": "of make report and docs: 1 opens the page",
     "PROFILE": "of make sweep ENGINE=snakemake: local, or slurm for the cluster whose sbatch is on PATH",
     "PUBLIC_KEY": "public keys, a file each: what is published counts only where one of these signed it",
     "PYTHON": "the interpreter of the runner, python3 by default",
