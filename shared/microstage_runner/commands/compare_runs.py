@@ -33,8 +33,11 @@ def compare_runs(session: Session) -> None:
         if not run.errors(session.volumes):
             print(f"no error of each layer of {run.id}: `make explain RUN={run.id}` measures it")
     with Place(session.volumes, "compared") as place:
-        _track(runs, session.volumes, place)
-        print(f"page: {_page(runs, session.volumes, place)}", flush=True)
+        page = _page(runs, session.volumes, place)
+        try:
+            _track(runs, session.volumes, place)
+        finally:
+            print(f"page: {page}", flush=True)
 
 
 def _asked(session: Session) -> list[ComparedRun]:
