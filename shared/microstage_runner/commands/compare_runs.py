@@ -17,6 +17,7 @@ from microstage.process.text_table import table
 from microstage_runner.artefacts.places import Place
 from microstage_runner.engines.report_environment import report_environment, run_module, tracking_environment
 from microstage_runner.pipeline.compared_run import ComparedRun, differing, facts
+from microstage_runner.pipeline.rendering import render
 from microstage_runner.session import Session
 
 __all__ = ["compare_runs"]
@@ -32,12 +33,12 @@ def compare_runs(session: Session) -> None:
     for run in runs:
         if not run.errors(session.volumes):
             print(f"no error of each layer of {run.id}: `make explain RUN={run.id}` measures it")
-    with Place(session.volumes, "compared") as place:
-        page = _page(runs, session.volumes, place)
-        try:
+    page = _page(runs, session.volumes)
+    try:
+        with Place(session.volumes, "compared") as place:
             _track(runs, session.volumes, place)
-        finally:
-            print(f"page: {page}", flush=True)
+    finally:
+        print(f"page: {page}", flush=True)
 
 
 def _asked(session: Session) -> list[ComparedRun]:
@@ -71,17 +72,12 @@ def _table(runs: Sequence[ComparedRun]) -> str:
     return "\n".join(table(["run", *parameters, *names], rows))
 
 
-def _page(runs: Sequence[ComparedRun], volumes: Path, place: Path) -> Path:
-    """Render the page of the comparison, and return where it is."""
+def _page(runs: Sequence[ComparedRun], volumes: Path) -> Path:
+    """Return the page of the comparison, which is made where it is missing."""
     found = facts(runs, volumes)
     page = volumes / "report" / f"compare-{digest(found)[:16]}.html"
     if not page.is_file():
-        write_json(place / "facts.json", found)
-        run_module(
-            report_environment(volumes), volumes, "microstage_report.page", place / "facts.json", place / "page.html"
-        )
-        page.parent.mkdir(exist_ok=True)
-        (place / "page.html").replace(page)
+        render({"facts": found}, page)
     return page
 
 
