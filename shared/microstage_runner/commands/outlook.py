@@ -14,6 +14,9 @@ from microstage_runner.registry import chosen_registry
 
 __all__ = ["Outlook", "outlooks"]
 
+_MOST_SOURCES = 3
+"Changed sources that are named one by one."
+
 
 @dataclass(frozen=True)
 class Outlook:
@@ -65,4 +68,13 @@ def _reason(run: Planned, steps: Sequence[Step], waits_for: str, foreseen: Fores
     if waits_for:
         return f"would run, behind {waits_for}", ()
     said, *changes = why(steps, name, session.store).splitlines()
-    return said.removeprefix(f"{name} ").rstrip(".:"), changes
+    return said.removeprefix(f"{name} ").rstrip(".:"), _shortened(changes, name)
+
+
+def _shortened(changes: Sequence[str], stage: str) -> Sequence[str]:
+    """Return the lines, but for those of many changed sources their number."""
+    sources = [line for line in changes if line.split()[0] == "recipe"]
+    if len(sources) <= _MOST_SOURCES:
+        return changes
+    rest = [line for line in changes if line not in sources]
+    return [*rest, f"  recipe: {len(sources)} changes; `make why STAGE={stage}` lists them"]

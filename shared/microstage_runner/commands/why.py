@@ -35,7 +35,7 @@ def why(steps: Sequence[Step], target: str, store: Store) -> str:
     prefix = "" if name == target else f"{target} waits for {name}. "
     before = nearest(steps, store)
     if before is None:
-        return f"{prefix}{name} would run: it has never been published here."
+        return f"{prefix}{name} would run: it has never been published here for this network."
     head = f"{prefix}{name} would run; against {before.key}, the nearest that is published:"
     return "\n".join([head, *_changes(before.about, pending.about)])
 

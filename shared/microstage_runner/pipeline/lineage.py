@@ -18,13 +18,19 @@ def nearest(steps: Sequence[Step], store: Store) -> Artefact | None:
     """Return the artefact of the last of `steps` with the most parameters and inputs equal, its own and those before
     it.
 
-    Of equals, the one that was published last; None where the stage has published nothing.
+    Of equals, the one that was published last; None where the stage has published nothing of this network.
     """
     published = {stage.name: store.published(stage.name) for stage in (step.stage for step in steps)}
     made = {artefact.digest: artefact for artefacts in published.values() for artefact in artefacts}
     wanted = frozenset().union(*(_facts(step.about) for step in steps))
-    last = published[steps[-1].stage.name]
-    return max(last, key=lambda artefact: len(wanted & _lineage(artefact, made)), default=None)
+    found = [(artefact, _lineage(artefact, made)) for artefact in published[steps[-1].stage.name]]
+    same = [(artefact, facts) for artefact, facts in found if _networks(facts) == _networks(wanted)]
+    return max(same, key=lambda one: len(wanted & one[1]), default=(None,))[0]
+
+
+def _networks(facts: _Facts) -> _Facts:
+    """Return what of `facts` says which network it is; nothing for a file of the user's own."""
+    return frozenset(fact for fact in facts if fact[1] == "model")
 
 
 def _lineage(artefact: Artefact, made: Mapping[str, Artefact]) -> _Facts:

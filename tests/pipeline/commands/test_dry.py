@@ -33,7 +33,7 @@ def dry(toy, *words: str) -> list[str]:
 def test_a_tree_says_what_is_cached_what_would_run_why_and_at_which_cost(toy):
     assert dry(toy, "second")[1:3] == [
         "second: would run, behind first (no earlier run tells how long)",
-        "└─ first: would run: it has never been published here (no earlier run tells how long)",
+        "└─ first: would run: it has never been published here for this network (no earlier run tells how long)",
     ]
     assert toy.call("second")[0] == 0
     assert toy.ran() == ["first", "second"]
