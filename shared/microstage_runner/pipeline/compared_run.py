@@ -68,9 +68,12 @@ class ComparedRun:
 
 
 def differing(compared: Sequence[ComparedRun]) -> list[str]:
-    """Return the names of the parameters that are not the same in all runs."""
-    names = dict.fromkeys(name for run in compared for name in run.parameters)
-    return [name for name in names if len({str(run.parameters.get(name)) for run in compared}) > 1]
+    """Return the names of the parameters that are not the same in all runs that have them."""
+    values: dict[str, set[str]] = {}
+    for run in compared:
+        for name, value in run.parameters.items():
+            values.setdefault(name, set()).add(str(value))
+    return [name for name, found in values.items() if len(found) > 1]
 
 
 def facts(compared: Sequence[ComparedRun], volumes: Path) -> dict[str, Any]:
