@@ -20,7 +20,6 @@ import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from microstage.errors import IntegrityError, ParameterError
@@ -104,9 +103,11 @@ class UserFiles:
 
     @property
     def input(self) -> Input:
-        """The files as a stage reads them."""
-        find = partial(all_files, self.folder, NAMES)
-        return Input(self.folder, self.listed, find, "it was copied", "run the same command again")
+        """The files as a stage reads them; they are there for as long as this is."""
+        return Input(self.folder, self.listed, self._copies, "it was copied", "run the same command again")
+
+    def _copies(self) -> list[Path]:
+        return all_files(self.folder, NAMES)
 
     def hash_originals(self, digests: Digests) -> None:
         """Raise `IntegrityError` for a file of the user's that is no longer what was copied."""

@@ -52,8 +52,10 @@ def test_the_digest_is_of_bytes_and_roles_not_of_places(stages, tmp_path):
     assert sorted(path.name for path in first.folder.iterdir()) == ["model.onnx", "names.json"]
     two.write_bytes(b"another")
     assert first.input.digest != collected(stages, tmp_path, ONNX=str(two)).input.digest
-    folder = first.folder
+    folder, given = first.folder, first.input
     del first
+    assert (given.checked() / "model.onnx").is_file(), "what a step reads is there for as long as the step"
+    del given
     assert not folder.exists()
 
 
