@@ -46,7 +46,8 @@ def test_the_walk_through_runs_through_every_stage(volumes, file):
 
 
 def test_the_key_is_of_the_files_bytes(volumes, file, tmp_path):
-    made = Path(make(volumes, "train", f"MODEL={file}", *TINY).strip().rpartition(" ")[2])
+    said = make(volumes, "train", f"MODEL={file}", *TINY).splitlines()
+    made = Path(next(line for line in said if line.startswith("result: ")).removeprefix("result: "))
     other = tmp_path / file.name
     other.write_text(WALK_THROUGH)
     assert made.samefile(make(volumes, "path", "STAGE=train", f"MODEL={other}", *TINY).strip())
