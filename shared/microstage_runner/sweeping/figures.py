@@ -42,11 +42,16 @@ def _size(trained: PublishedStep) -> dict[str, str]:
 
 
 def _hardware(steps: Sequence[PublishedStep]) -> dict[str, str]:
-    """Return FINN's estimates: cycles of the slowest layer of any part; LUT, BRAM and DSP of all parts together."""
+    """Return FINN's estimates: cycles of the slowest layer of any part; LUT, BRAM and DSP of all parts together.
+
+    None of them where FINN could estimate nothing of the network.
+    """
     for step in steps:
         file = step.artefact.checked() / "estimates.json"
         if file.exists():
             parts = json.loads(file.read_text())["parts"].values()
+            if not parts:
+                break
             sums = {name: sum(part["resources"][kind] for part in parts) for name, kind in _RESOURCES.items()}
             slowest = max(part["slowest_layer_cycles"] for part in parts)
             return {"slowest layer": f"{slowest:,}", **{name: f"{round(value):,}" for name, value in sums.items()}}

@@ -133,6 +133,8 @@ def test_networks_of_different_kinds_have_figures_of_their_own(tmp_path):
     classifier = figures([trained, step(tmp_path, **{"streamlined.accuracy": 0.9316, "streamlined.answers": 10000})])
     assert classifier["top-1"] == "93.17 %" and classifier["integers' top-1"] == "93.16 %"
     assert figures([step(tmp_path, **{"test.loss": 0.125, "train.loss": 0.1})])["test.loss"] == "0.125"
+    (tmp_path / "estimates.json").write_text('{"parts": {}, "not_estimated": "FINN has no layer for Transpose"}')
+    assert "LUT" not in figures([trained]) and figures([trained])["top-1"] == "93.17 %"
 
 
 def test_the_front_holds_the_runs_that_none_beats_in_cost_and_quality():
