@@ -36,6 +36,11 @@ class Command:
     def variables(self) -> dict[str, str]:
         return dict(word.split("=", 1) for word in self.words if "=" in word and not word.startswith("-"))
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether it may be typed as it stands there: what names a target alone, or a variable alone, is a name."""
+        return self.whole or bool(self.variables) and all(self.variables.values())
+
     def __str__(self) -> str:
         return f"{self.page}: {shlex.join([self.program, *self.words])}"
 

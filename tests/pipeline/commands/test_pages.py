@@ -26,6 +26,7 @@ WRITTEN = {
     for path in [CODE / "board" / "Makefile", *(CODE / "writers").glob("*.py")]
     for target in re.findall(r"^([a-z]+):", path.read_text(), re.MULTILINE)
 }
+ELSEWHERE = {"-C", "--help", "completion", *WRITTEN} - {*OURS}  # words of what the runner does not hear of
 USAGE = (CODE / "interpreter" / "cli" / "main.c").read_text()
 # What a reader's folder holds, where nothing of this repository has that name.
 FILES = (
@@ -74,7 +75,8 @@ def prepare(folder: Path, page: str, command: Command) -> None:
             if not (folder / text).exists():
                 written(folder / text)
         if name == "BASELINE":
-            written(folder / value / "drawn-resnet8" / "network.h")
+            for place in (folder / value, folder / value / "drawn-resnet8"):  # of one network, or of several
+                written(place / "network.h")
     model = command.variables.get("MODEL", "")
     if model.endswith(".py"):
         shown = [block for block in python_blocks(page) if f'"""{Path(model).stem.capitalize()}' in block]
@@ -82,12 +84,12 @@ def prepare(folder: Path, page: str, command: Command) -> None:
 
 
 def distinct() -> dict[tuple[str, ...], tuple[str, Command]]:
-    """Return {words of the runner: (page, command)} of what stands on a line of its own and reaches the runner."""
-    found = [(page, command) for page in PAGES for command in commands(page) if command.whole]
+    """Return {words of the runner: (page, command)} of what can be typed as it stands there and reaches the runner."""
+    found = [(page, command) for page in PAGES for command in commands(page) if command.is_complete]
     return {
         runner_words(command): (page, command)
         for page, command in found
-        if command.program in ("make", "microstage") and not {"-C", "--help", "completion"} & {*command.words}
+        if command.program in ("make", "microstage") and not ELSEWHERE & {*command.words}
     }
 
 
