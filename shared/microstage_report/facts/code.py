@@ -9,23 +9,23 @@ from microstage_report.facts.run import PublishedRun
 __all__ = ["code", "learning", "provenance"]
 
 Row = dict[str, Any]
-_BYTES = {
-    "constant_bytes": "constants (flash)",
-    "arena_bytes": "arena (RAM)",
-    "arena_bytes_at_least": "arena, the least any plan could need",
-}
+_BYTES = {"constant_bytes": "constants (flash)", "arena_bytes": "arena (RAM)"}
+_LEAST = {"arena_bytes_at_least": "arena, the least any plan could need"}
 
 
 def code(run: PublishedRun) -> list[Row]:
     """Return what the C takes of a machine, and its time on this one where that was measured; then FINN's estimate."""
     step = run.stage("cbackend")
     metrics = step.about["metrics"] if step else {}
-    rows = [{"what": what, "value": metrics[key], "unit": "bytes"} for key, what in _BYTES.items() if key in metrics]
+    taken, least = (
+        [{"what": what, "value": metrics[key], "unit": "bytes"} for key, what in names.items() if key in metrics]
+        for names in (_BYTES, _LEAST)
+    )
     times = [
         {"what": f"{name} on this machine, median", "value": time / 1000, "unit": "µs"}
         for name, time in run.latency.items()
     ]
-    return [*rows, *times, *_on_fpga(run)]
+    return [*taken, *times, *_on_fpga(run), *least]
 
 
 def _on_fpga(run: PublishedRun) -> list[Row]:

@@ -27,10 +27,10 @@ def verdict(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tiles(facts: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    proofs = facts.get("proofs") or []
+    proofs = [proof for proof in facts.get("proofs") or [] if proof.get("compared")]
     if proofs:
         equal = sum(proof.get("equal") or 0 for proof in proofs)
-        yield number(equal), "", f"integers equal over {len(proofs)} {'boundary' if len(proofs) == 1 else 'boundaries'}"
+        yield number(equal), "", f"integers equal over {len(proofs)} {'stage' if len(proofs) == 1 else 'stages'}"
     ours = [row for row in (facts.get("accuracy") or {}).get("rows", []) if row.get("ours")]
     for row in ours[:1]:
         yield number(row.get("value")), row.get("unit") or "", f"{row.get('figure')}, {row.get('what')}"
