@@ -103,7 +103,7 @@ def test_the_page_runs_through_every_stage_and_its_weights_come_back_in(volumes,
 
     told = make(volumes, "explain", f"MODEL={mine / 'stripes.py'}", *TINY, "TARGET=tflite", "SAMPLE=3")
     [folder] = volumes.glob("explain/stripes-*")
-    assert {path.name for path in folder.iterdir()} == {"explain.json", "explain.png", "explain.txt"}
+    assert {path.name for path in folder.iterdir()} == {"explain.json", "explain.png", "explain.txt", "of.json"}
     assert (folder / "explain.txt").read_text() in told and "sample 3 (as asked):" in told and str(folder) in told
 
     said = make(volumes, "report", f"MODEL={mine / 'stripes.py'}", *TINY, "TARGET=tflite")

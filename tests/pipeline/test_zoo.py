@@ -42,7 +42,7 @@ def test_it_ends_by_naming_the_page_of_the_run(compared):
     assert (facts["title"], facts["kind"], facts["verdict"]["state"]) == ("lenet", "classifier", "proven")
     assert [row["stage"] for row in facts["proofs"]] == ["export", "qcdq", "streamline", "cbackend"]
     assert all(row["compared"] == row["equal"] > 0 for row in facts["proofs"])
-    assert sum(map(sum, facts["confusion"]["counts"])) == 400 and len(facts["scores"]["rows"]) == 12
+    assert sum(map(sum, facts["confusion"]["counts"])) == 256 and len(facts["scores"]["rows"]) == 12
     [manifest] = volumes.glob("cbackend/*/manifest.json")
     metrics = json.loads(manifest.read_text())["microstage"]["metrics"]
     assert sum(row.get("flash", 0) for row in facts["layers"]["rows"]) == metrics["constant_bytes"]

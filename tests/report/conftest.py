@@ -16,7 +16,7 @@ from microstage_report.page.__main__ import main
 
 FACTS = Path(__file__).parent / "facts"
 KINDS = ("harmonic", "classifier", "file", "comparison")
-_PATIENCE = 300_000  # milliseconds, for a page on a busy machine
+_PATIENCE = 120_000  # milliseconds, for a page on a busy machine
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
