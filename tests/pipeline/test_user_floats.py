@@ -109,7 +109,8 @@ def test_the_page_runs_through_every_stage_and_its_weights_come_back_in(volumes,
     said = make(volumes, "report", f"MODEL={mine / 'stripes.py'}", *TINY, "TARGET=tflite")
     facts = json.loads(Path(said.split("page: ")[-1].strip()).with_suffix(".json").read_text())
     layers = [row for row in facts["layers"]["rows"] if "macs" in row]
-    assert len(layers) > 2 and all({"sqnr_db", "flash"} <= row.keys() for row in layers)
+    assert len(layers) > 2 and all("flash" in row for row in layers)
+    assert sum("sqnr_db" in row for row in layers) > 2, "a layer that errs nowhere has none"
 
     words = ["STAGE=train", f"SCRIPT={mine / 'wrap.py'}", f"ARGS={trained / 'float_model_weight.pth'}"]
     done = made("python", *words, "RUNNER=local", f"VOLUMES={volumes}")

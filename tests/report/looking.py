@@ -23,6 +23,7 @@ class Look:
 
     def open(self, path: Path) -> None:
         """Open a page and wait until all of its charts are there."""
+        self.page.bring_to_front()
         self.page.goto(path.as_uri())
         self.page.wait_for_function("[...document.querySelectorAll('.plot')].every(plot => plot.querySelector('svg'))")
 
