@@ -135,6 +135,21 @@ def test_channels_of_unlike_slopes_over_24_bits_are_lines():
     assert np.array_equal(np.clip(found, line.low, line.high), levels)
 
 
+def test_channels_whose_slopes_no_shift_holds_together_are_one_wide_line(tmp_path):
+    """Slopes of 20 to 16,000: the shift that the steepest needs makes the multiplier of the flattest too large."""
+    from graphs import Graph
+
+    rng, g = np.random.default_rng(1), Graph()
+    slopes, offsets = np.geomspace(20, 16_000, 80)[:, None], rng.uniform(-20000, 20000, (80, 1))
+    x = g.input("x", (1, 80), "INT24")
+    model = g.model(g.threshold(x, np.ceil(slopes * (np.arange(255) + 0.5) + offsets)))
+    part = read(model, tmp_path)
+    hold(part, model, evaluate)
+    (layer,) = part.layers
+    assert isinstance(layer.stage, Wide) and layer.stage.bytes == 24 * 80
+    assert part.proofs[0]["steps_compared"] == 80 * 255
+
+
 def test_a_wide_line_whose_constants_are_full_takes_no_offset():
     full = Wide(np.array([2**59], object), np.array([2**59], object), 59, 0, 1)
     x, y = (Tensor(name, (1, 1, 1), -1, 1) for name in "xy")

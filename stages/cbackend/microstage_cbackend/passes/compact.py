@@ -85,7 +85,9 @@ def _compact(part: Part, layer: KernelCall, before: Search) -> None:
 
 
 def _smallest(layer: KernelCall, search: Search, low: np.ndarray, high: np.ndarray) -> None:
-    """Choose, of a line, a table, one row for all channels and the thresholds themselves, what is small and fast."""
+    """Choose, of a line, a table, one row for all channels, a wide line for channels whose slopes no shift holds
+    together, and the thresholds themselves, what is small and fast.
+    """
     affine = fit_affine(search, low, high)
     if affine is not None and layer.kernel in SUMMING and affine.multiplier.size == 1:
         affine = affine.of_rows(np.zeros(channels_of(layer), np.int64))
@@ -100,7 +102,8 @@ def _smallest(layer: KernelCall, search: Search, low: np.ndarray, high: np.ndarr
         _make_table(layer, search, int(low[0]), int(high[0]))
     else:
         shared = fit_shared(search, low, high)
-        layer.stage = shared if shared is not None and shared.bytes < search.bytes else search
+        line = _line(layer, search, low, high) if affine is None and shared is None and levels > _FEW_LEVELS else None
+        layer.stage = min((form for form in (search, shared, line) if form is not None), key=lambda form: form.bytes)
 
 
 def _fits_a_table(layer: KernelCall, search: Search, low: np.ndarray, high: np.ndarray) -> bool:
@@ -112,7 +115,7 @@ def _fits_a_table(layer: KernelCall, search: Search, low: np.ndarray, high: np.n
 
 
 def _line(layer: KernelCall, search: Search, low: np.ndarray, high: np.ndarray) -> MultiplyAddShift | Wide | None:
-    """Return the line that thresholds of 16-bit levels are, for every channel of `layer`, or None."""
+    """Return the line that thresholds are for every channel of `layer`, of many levels or unlike slopes, or None."""
     found = fit_line(search.thresholds, search.bias, low, high) if search.scale == 1 else None
     if found is None:
         return None
