@@ -19,7 +19,8 @@ from microstage_runner.declarations.stages import BESIDE, FILES, INTEGERS, MODUL
 from microstage_runner.declarations.user_files import UserFiles, from_user_files, named_by_parameters
 from microstage_runner.declarations.user_module import UserModule, is_path
 from microstage_runner.engines import backend, memory
-from microstage_runner.engines.foreseen import Foreseeing, Foreseen
+from microstage_runner.engines.foreseeing import Foreseeing
+from microstage_runner.engines.foreseen import Foreseen
 from microstage_runner.pipeline import runs
 from microstage_runner.pipeline.page import print_page
 from microstage_runner.pipeline.pipeline import Pipeline
