@@ -48,7 +48,8 @@ def pooled_over_folds(session: Session) -> dict[str, Any]:
     found = family.pooled([steps[-1].artefact.about for steps in trained], nominal)
     print("\n" + family.tables(found))
     print(f"\na picture of each table: {_draw(found, family.CHARTS, stage, folds[0].pipeline())}")
-    print_page(trained[0])
+    for steps in trained:
+        print_page(steps)
     return found
 
 

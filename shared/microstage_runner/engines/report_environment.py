@@ -10,9 +10,10 @@ from pathlib import Path
 from microstage.errors import EnvironmentProblem
 from microstage_runner.engines.local import Environments
 
-__all__ = ["LOCK", "report_environment", "run_module", "tracking_environment"]
+__all__ = ["LOCK", "TRACKING_LOCK", "report_environment", "run_module", "tracking_environment"]
 
 LOCK = Path(__file__).parents[2] / "microstage_report" / "requirements.lock"
+TRACKING_LOCK = LOCK.parent / "tracking" / LOCK.name
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 _SHARED = Path(__file__).resolve().parents[2]
@@ -29,7 +30,7 @@ def report_environment(volumes: Path) -> Path:
 
 def tracking_environment(volumes: Path) -> Path:
     """Return the Python that has what writes to a tracking server."""
-    return Environments(volumes / ".env").ensure(PYTHON, LOCK.parent / "tracking" / LOCK.name)
+    return Environments(volumes / ".env").ensure(PYTHON, TRACKING_LOCK)
 
 
 def run_module(python: Path, volumes: Path, module: str, *arguments: Path) -> None:

@@ -12,18 +12,18 @@ from microstage.files.canonical import write_json
 from microstage_runner.engines.local import Environments
 from microstage_runner.sweeping.jobs import SweepJob
 
-__all__ = ["PROFILES", "environment", "run"]
+__all__ = ["LOCK", "PROFILES", "environment", "run"]
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _HERE = Path(__file__).parent
-_LOCK = _HERE / "requirements.lock"
+LOCK = _HERE / "requirements.lock"
 PROFILES = sorted(path.name for path in (_HERE / "profiles").iterdir())
 "Folders of Snakemake's own options, by the name that PROFILE= has."
 
 
 def environment(volumes: Path) -> Path:
     """Return the Python that has Snakemake and its plugins, made on first use."""
-    return Environments(volumes / ".env").ensure(PYTHON, _LOCK)
+    return Environments(volumes / ".env").ensure(PYTHON, LOCK)
 
 
 def run(jobs: Mapping[str, SweepJob], side_by_side: int, folder: Path, profile: str, volumes: Path) -> None:

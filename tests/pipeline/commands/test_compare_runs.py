@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+from microstage_runner.artefacts.artefact import Artefact
+from microstage_runner.pipeline.rendering import EXPLAINED
+
 
 def test_runs_stand_beside_each_other_by_what_differs_alone(toy):
     for cycles in ("0.5", "1"):
@@ -19,6 +22,26 @@ def test_runs_stand_beside_each_other_by_what_differs_alone(toy):
     found = json.loads(open(page).read())["facts"]  # the toy's page is what was asked for
     assert [run["parameters"] for run in found["comparison"]["runs"]] == [{"cycles": 0.5}, {"cycles": 1.0}]
     assert found["verdict"]["state"] == "proven" and found["verdict"]["notes"][0].endswith("as far as second.")
+    assert found["comparison"]["layers"] == [] and out.count("`make explain RUN=") == 2
+
+
+def test_the_error_of_each_layer_is_that_of_the_explanation_of_the_very_run(toy):
+    """One that a run of other artefacts was explained by is not taken for it."""
+    for cycles in ("0.5", "1"):
+        assert toy.call("first", f"CYCLES={cycles}")[0] == 0
+    runs = [toy.path("first", f"CYCLES={cycles}") for cycles in ("0.5", "1")]
+    for lost, run in zip((31.5, 12.0), runs):
+        explained = run.parents[1] / "explain" / run.name
+        explained.mkdir(parents=True)
+        digest = Artefact(run, json.loads((run / "manifest.json").read_text())).digest
+        layers = [{"layer": "conv1", "by_itself_db": lost}, {"layer": "fc", "by_itself_db": None}]
+        (explained / "explain.json").write_text(json.dumps({"layers": layers}))
+        (explained / EXPLAINED).write_text(json.dumps({"artefacts": [digest]}))
+    code, out, err = toy.call("compare", f"RUNS={runs[0].name} {runs[1].name}")
+    assert code == 0 and "make explain" not in out, err
+    found = json.loads(open(out.splitlines()[-1].removeprefix("page: ")).read())["facts"]["comparison"]["layers"]
+    by_run = {row["run"]: row["sqnr_db"] for row in found if row["layer"] == "conv1"}
+    assert by_run == {runs[0].name: 31.5, runs[1].name: 12.0} and len(found) == 4
 
 
 def test_what_cannot_be_compared_is_a_sentence(toy):
