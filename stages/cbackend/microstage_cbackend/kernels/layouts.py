@@ -17,6 +17,7 @@ __all__ = [
     "pack_blocks",
     "pack_depthwise",
     "pack_depthwise_blocks",
+    "pack_fields",
     "pack_rows",
     "pack_signs",
     "row_depth",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 _FOLDER = Path(__file__).parent
+_PLACES = (_FOLDER, _FOLDER / "small")
 
 
 def fast_files(*headers: str) -> dict[str, str]:
@@ -37,7 +39,7 @@ def fast_files(*headers: str) -> dict[str, str]:
     while waiting:
         name = waiting.pop()
         if name not in found:
-            found[name] = (_FOLDER / name).read_text()
+            found[name] = next(path for path in (place / name for place in _PLACES) if path.is_file()).read_text()
             waiting += re.findall(r'^#include "([\w/]+\.h)"', found[name], re.MULTILINE)
     return dict(sorted(found.items()))
 
@@ -75,6 +77,11 @@ def pack_blocks(weights: np.ndarray, bits: int = 8) -> np.ndarray:
     whole = filters // 64 * 4
     tiles = joined[:whole].reshape(-1, 4, runs, joined.shape[2], 64).transpose(0, 2, 3, 1, 4)
     return np.concatenate([tiles.ravel(), joined[whole:].ravel()])
+
+
+def pack_fields(weights: np.ndarray, axis: int, bits: int) -> np.ndarray:
+    """Join the weights along `axis` to bytes of fields of `bits`, the first in the lowest bits."""
+    return _joined(_fields(weights, bits), axis, bits)
 
 
 def _fields(weights: np.ndarray, bits: int) -> np.ndarray:

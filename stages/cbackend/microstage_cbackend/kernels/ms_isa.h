@@ -6,7 +6,10 @@
 #ifndef MS_ISA_H
 #define MS_ISA_H
 
-#if defined MS_TARGET_AVX512VNNI
+#include "ms_machine.h"
+
+#if MS_SMALL_MACHINE
+#elif defined MS_TARGET_AVX512VNNI
 #define MS_FEATURES "avx2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,popcnt"
 #elif defined MS_TARGET_AVXVNNI
 #define MS_FEATURES "avx2,avxvnni,popcnt"
@@ -15,6 +18,17 @@
 #endif
 
 #if defined MS_PORTABLE
+#define MS_ISA_NAME "portable"
+#elif MS_SMALL_MACHINE && defined __ARM_FEATURE_MVE && __ARM_FEATURE_MVE & 1 && !defined __ARM_BIG_ENDIAN
+#define MS_ARM_MVE 1
+#define MS_ISA_NAME "arm-mve"
+#elif MS_SMALL_MACHINE && defined __riscv
+#define MS_RV32 1
+#define MS_ISA_NAME "rv32"
+#elif MS_SMALL_MACHINE && defined __ARM_FEATURE_DSP && !defined __ARM_BIG_ENDIAN
+#define MS_ARM_DSP 1
+#define MS_ISA_NAME "arm-dsp"
+#elif MS_SMALL_MACHINE
 #define MS_ISA_NAME "portable"
 #elif defined MS_TARGET_AVX512VNNI || (!defined MS_FEATURES && defined __AVX512VNNI__ && defined __AVX512BW__ && defined __AVX512VL__)
 #define MS_AVX512VNNI 1
@@ -66,7 +80,7 @@
 #include <immintrin.h>
 #elif defined MS_NEON_DOT
 #include <arm_neon.h>
-#elif defined MS_ARM_DSP
+#elif defined MS_ARM_DSP || defined MS_ARM_MVE
 #include <arm_acle.h>
 #endif
 

@@ -1,0 +1,1 @@
+"""Kernels for small machines: their C, the order of their constants, the working memory that they need."""

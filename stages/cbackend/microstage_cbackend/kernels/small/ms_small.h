@@ -1,0 +1,67 @@
+/* ms_small.h: what the kernels for small machines share: shape, line, the order in which positions are walked.
+ *
+ * Tensors are dense, channels last, without borders: those are made where a patch is gathered. Each kernel is written in
+ * portable C99 (ms_small_<kernel>_c) and, where it pays, once more per instruction set in a file of its own; ms_small_<kernel>
+ * is the one for this translation unit. All give the same integers and keep the same promises:
+ *
+ *   order    positions are walked row by row; no output of a position is written before the patches of all positions up to it
+ *            have been read whole: y may overlap x where the generator proved that what is written has been read
+ *   bounds   nothing outside x is read; nothing outside y and scratch is written
+ *   stack    less than 256 bytes
+ */
+#ifndef MS_SMALL_H
+#define MS_SMALL_H
+
+#include "ms_fast.h"
+
+/* Which order of weights and of q this unit reads: 0 rows, 1 pairs (Armv7E-M), 2 mve, 3 quads (RV32). */
+#if !defined MS_SMALL_FORM
+#define MS_SMALL_FORM 0
+#endif
+
+/* 2-D, 1-D, dilated, 1x1 and dense. A patch, and a row of weights, is [plane][kernel_h][kernel_w][channels].
+ *
+ * planes, height, width, channels  x as it lies; planes = 1: channels last; channels = 1: one plane after another
+ * pad_value  what stands outside x, as the kernel sees it: 0..255
+ * flip       128: x is int8_t, of which the kernel sees x + 128, and the generator took 128 * sum(w) into the bias; else 0
+ * bits       of a weight: 8, 4, 2, or 1 (-1 and +1)
+ * depth      weights of a row, those behind the patch included, which are 0: a multiple of 8. Depthwise: kernel_h * kernel_w.
+ * wide       1: sums may leave -2^23..2^23-1; weights then lie in rows whatever MS_SMALL_FORM says; else 0
+ */
+typedef struct {
+    int32_t planes, height, width, channels;
+    int32_t out_height, out_width, filters;
+    int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
+    int32_t pad_value, flip, bits, depth, wide;
+} ms_small_conv_shape;
+
+/* What all filters share of a line. q[f] = (bias, multiplier): v = (offset + ((sum + bias) * multiplier >> 32)) >> shift, and what
+ * is stored is clamp(v, low, high) ^ flip. 0 <= low <= high <= 255; 0 <= multiplier; shift is one of a few. The generator proved
+ * it equal to the layer's quantiser at every sum that the layer can reach. */
+typedef struct { int32_t offset, shift, low, high, flip; } ms_line;
+
+enum { MS_SMALL_POSITIONS = 4 };
+
+/* The level of a sum that has its bias. */
+MS_INLINE uint8_t ms_small_level(int32_t sum, int32_t multiplier, const ms_line *line)
+{
+    const int32_t level = (line->offset + (int32_t)((int64_t)sum * multiplier >> 32)) >> line->shift;
+    const int32_t held = level < line->low ? line->low : level > line->high ? line->high : level;
+    return (uint8_t)(held ^ line->flip);
+}
+
+/* How a sum becomes what is stored: by q and line, or by a requantisation of 64 bits, or with both null as it is (int32_t). */
+typedef struct { const int32_t *q; const ms_line *line; const ms_requant *requant; } ms_small_stage;
+
+MS_INLINE void ms_small_store(void *y, int32_t at, int32_t f, int32_t sum, ms_small_stage stage)
+{
+    if (stage.line) {
+        ((uint8_t *)y)[at] = ms_small_level(sum + stage.q[2 * f], stage.q[2 * f + 1], stage.line);
+    } else if (stage.requant) {
+        ((uint8_t *)y)[at] = ms_requantise(sum, f, stage.requant);
+    } else {
+        ((int32_t *)y)[at] = sum;
+    }
+}
+
+#endif
