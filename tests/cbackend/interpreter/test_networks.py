@@ -11,10 +11,10 @@ from microstage.interface import golden
 from microstage_cbackend.generate import read_model
 from microstage_cbackend.network_file.writing.network import network_file
 from microstage_cbackend.passes import optimise
+from microstage_cbackend.program.memory import plan_memory
 from microstage_cbackend.program.model import Model
 from microstage_cbackend.read.graph import read_part
 from microstage_cbackend.vectors.plan import make_plan
-from microstage_cbackend.writers.memory_plan import plan_memory
 
 
 def written(folder, model, plan=None):

@@ -16,9 +16,9 @@ from microstage_cbackend.network_file.format.numbers import PROGRAMS
 from microstage_cbackend.network_file.reading.file import read_container
 from microstage_cbackend.network_file.writing.golden import golden_section, of_steps
 from microstage_cbackend.network_file.writing.network import network_file, with_golden
+from microstage_cbackend.program.memory import plan_memory
 from microstage_cbackend.program.model import Model
 from microstage_cbackend.vectors.plan import Plan, make_plan
-from microstage_cbackend.writers.memory_plan import plan_memory
 from microstage_runner.process import REPOSITORY
 
 INTERPRETER = REPOSITORY / "stages/cbackend/microstage_cbackend/interpreter"

@@ -8,9 +8,9 @@ import pytest
 from microstage.interface import golden
 from microstage_cbackend.generate import read_model
 from microstage_cbackend.network_file.writing.network import network_file
+from microstage_cbackend.program.memory import plan_memory
 from microstage_cbackend.program.model import Model
 from microstage_cbackend.vectors.plan import Plan, make_plan
-from microstage_cbackend.writers.memory_plan import plan_memory
 
 
 class InFile(NamedTuple):

@@ -8,7 +8,7 @@ from microstage_cbackend import generate
 from microstage_cbackend.network_file.reading.file import read_container
 from microstage_cbackend.network_file.replay import replay
 from microstage_cbackend.network_file.writing.network import WrittenFile, network_file, with_golden, written_file
-from microstage_cbackend.writers.memory_plan import plan_memory
+from microstage_cbackend.program.memory import plan_memory
 
 
 def with_other_weights(*arguments) -> WrittenFile:

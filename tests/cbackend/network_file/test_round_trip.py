@@ -16,10 +16,10 @@ from microstage_cbackend.network_file.reading.machine import FileMachine
 from microstage_cbackend.network_file.writing.network import network_file
 from microstage_cbackend.passes import optimise
 from microstage_cbackend.program.interpret import run
+from microstage_cbackend.program.memory import plan_memory
 from microstage_cbackend.program.model import Model
 from microstage_cbackend.read.graph import read_part
 from microstage_cbackend.vectors.plan import Plan
-from microstage_cbackend.writers.memory_plan import plan_memory
 
 
 def written(model: Model) -> bytes:

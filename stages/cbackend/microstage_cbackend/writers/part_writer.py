@@ -7,8 +7,8 @@ from typing import Any
 from microstage_cbackend.kernels.templates import KernelSet
 from microstage_cbackend.program.arguments import SPECIALISED, layouts_of, operands, stage_of
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor, type_range
+from microstage_cbackend.program.memory import plan_memory
 from microstage_cbackend.writers.constants import Constants
-from microstage_cbackend.writers.memory_plan import plan_memory
 from microstage_cbackend.writers.names import Names, filled, quoted
 from microstage_cbackend.writers.signatures import signature
 from microstage_cbackend.writers.stage_text import rounding, stage_text

@@ -22,10 +22,10 @@ from microstage_cbackend.network_file.writing.programs import ProgramEnd, Progra
 from microstage_cbackend.network_file.writing.spans import spans_of
 from microstage_cbackend.network_file.writing.step_programs import all_at_every_step
 from microstage_cbackend.program.ir import Part
+from microstage_cbackend.program.memory import MemoryPlan
 from microstage_cbackend.program.model import Model, SteppedModel
 from microstage_cbackend.vectors.plan import Plan
 from microstage_cbackend.writers.constants import Spans
-from microstage_cbackend.writers.memory_plan import MemoryPlan
 
 __all__ = ["WrittenFile", "assembled", "network_file", "with_golden", "with_layouts", "written_file"]
 

@@ -10,7 +10,7 @@ from microstage_cbackend.network_file.format.records import ABSENT
 from microstage_cbackend.network_file.writing.contents import Contents
 from microstage_cbackend.program.arguments import StageArray, layouts_of, operands, stage_of
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor
-from microstage_cbackend.writers.memory_plan import MemoryPlan
+from microstage_cbackend.program.memory import MemoryPlan
 
 __all__ = ["PartRecords"]
 

@@ -1,0 +1,90 @@
+"""Say when a kernel reads each byte of its inputs for the last time, and writes each byte of its output first.
+
+A step is a moment of one call; what a kernel reads at a step it reads before it writes anything of that step. Kernels
+whose parts come in no known order (elements of a sum, channels of a depthwise layer) are described by two walks, one
+forward and one backward over the parts: memory that is right in both is right in any order, as two different parts
+must then not touch the same byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from microstage_cbackend.program.ir import KernelCall, bits_of
+
+__all__ = ["NEVER", "Order", "order_of"]
+
+NEVER = -1
+"The step at which a byte is read that a kernel does not read."
+
+
+@dataclass(frozen=True)
+class Order:
+    """Hold steps, int64 [2 walks][bytes]: of the last read of each input that is no constant, of the first write."""
+
+    reads: tuple[np.ndarray, ...]
+    writes: np.ndarray
+
+
+def order_of(layer: KernelCall) -> Order | None:
+    """Return the order that the kernel of `layer` promises; None where it promises none."""
+    known = _ORDERS.get(layer.kernel)
+    return known(layer) if known else None
+
+
+def _windows(layer: KernelCall) -> Order:
+    """Positions in order, row by row: what those up to one see is read before it is written."""
+    s = layer.shape
+    rows, columns = _uses(s, "height", "h", "pad_top").max(axis=1), _uses(s, "width", "w", "pad_left").max(axis=1)
+    steps = np.where(np.minimum(rows[:, None], columns) < 0, NEVER, rows[:, None] * s["out_width"] + columns)
+    read = np.broadcast_to(steps[None, :, :, None], (s["planes"], *steps.shape, s["channels"]))
+    written = np.repeat(np.arange(s["out_height"] * s["out_width"]), s["filters"] * bits_of(layer.output.ctype) // 8)
+    return Order((_both(read),), _both(written))
+
+
+def _depthwise(layer: KernelCall) -> Order:
+    """Channels in any order; each reads its rows once, and those that an output row needs before writing that row."""
+    s = layer.shape
+    uses = _uses(s, "height", "h", "pad_top")
+    rows = np.where(uses < 0, s["out_height"], uses).min(axis=1)
+    rows = np.where(rows == s["out_height"], NEVER, rows)
+    channels = np.arange(s["channels"]) * s["out_height"]
+    walks = [
+        (
+            np.where(rows[:, None, None] < 0, NEVER, rows[:, None, None] + channel + np.zeros((s["width"], 1), int)),
+            np.arange(s["out_height"])[:, None, None] + channel + np.zeros((s["out_width"], 1), int),
+        )
+        for channel in (channels, channels[::-1])
+    ]
+    read, written = (np.stack([walk[i].ravel() for walk in walks]) for i in range(2))
+    return Order((read,), written)
+
+
+def _elements(layer: KernelCall) -> Order:
+    """Elements in any order, each read before it is written."""
+    steps = np.arange(layer.output.size)
+    walks = np.stack([steps, steps[::-1]])
+    return Order((walks,) * sum(t.data is None for t in layer.inputs), walks)
+
+
+def _uses(s: dict, size: str, axis: str, pad: str) -> np.ndarray:
+    """Return which output of one axis sees each of its places by each tap, int64 [places][taps]; -1 where none."""
+    start = np.arange(s[size])[:, None] + s[pad] - np.arange(s[f"kernel_{axis}"]) * s[f"dilation_{axis}"]
+    output, between = np.divmod(start, s[f"stride_{axis}"])
+    return np.where((between == 0) & (output >= 0) & (output < s[f"out_{size}"]), output, NEVER)
+
+
+def _both(steps: np.ndarray) -> np.ndarray:
+    """Return the same steps in both walks."""
+    return np.broadcast_to(steps.reshape(1, -1), (2, steps.size))
+
+
+_ORDERS: dict[str, Callable[[KernelCall], Order]] = {
+    **dict.fromkeys(("ms_small_conv", "ms_small_conv_sums", "ms_small_conv_requant"), _windows),
+    **dict.fromkeys(("ms_small_depthwise", "ms_small_depthwise_requant"), _depthwise),
+    "ms_small_add": _elements,
+}
+"Kernels that keep the promises of kernels/small."
