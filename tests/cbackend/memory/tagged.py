@@ -1,8 +1,8 @@
 """A part run on memory that knows of each byte what lies in it: which byte of which tensor, or nothing that counts.
 
-Kernels are walked with plain loops, byte by byte, as kernels/small/ms_small.h promises and no better: positions in order,
-channels and elements in a drawn order, working memory spoilt before every step. Whatever reads a byte that is not there
-any more is a `Lost`.
+Kernels are walked with plain loops, byte by byte, as kernels/small/ms_small.h promises and no better: positions in
+order, channels and elements in a drawn order, working memory spoilt before every step. Whatever reads a byte that is
+not there any more is a `Lost`.
 """
 
 from collections.abc import Iterator
