@@ -113,7 +113,7 @@ bench:       ## the C beside other runtimes, outputs compared first: ONNX= TFLIT
 	@$(MICROSTAGE) $@ $(typed)
 prove:       ## the C beside the reference: VECTORS=10000 random vectors, every compiler; RANDOM=2000 networks
 	@$(MICROSTAGE) $@ $(typed)
-footprint:   ## its flash, RAM, stack and instructions on Cortex-M4 and RISC-V: MODEL=drawn-resnet8,kws-w3a3
+footprint:   ## its flash, RAM, instructions on Cortex-M and RISC-V: MODEL=drawn-resnet8 MACHINE=cortex-m4
 	@$(MICROSTAGE) $@ $(typed)
 
 package-check: ## PlatformIO's and Espressif's packers on the C: ONNX=model.onnx NAME=ecg

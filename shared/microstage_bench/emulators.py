@@ -16,7 +16,9 @@ _MINUTES = ("timeout", "300")  # an emulated processor may hang where a real one
 
 @dataclass(frozen=True)
 class Machine:
-    """`emulator` takes the program as its last word; `packages` are Debian's."""
+    """`emulator` takes the program as its last word; `packages` are Debian's; `clang` are the flags by which clang
+    compiles for it; `clock` is how often its clock ticks in a thousand instructions.
+    """
 
     name: str
     compiler: str
@@ -24,10 +26,17 @@ class Machine:
     link: tuple[str, ...]
     emulator: tuple[str, ...]
     packages: str
+    clang: tuple[str, ...] = ()
+    clock: int = 0
 
     def tool(self, name: str) -> str:
         """Return another tool of the compiler's family."""
         return f"{self.compiler.removesuffix('gcc')}{name}"
+
+    @property
+    def library(self) -> tuple[str, ...]:
+        """The flags that choose the C library: its headers as well as what is linked."""
+        return tuple(flag for flag in self.link if flag.startswith("--specs"))
 
     @property
     def missing(self) -> str:
@@ -36,16 +45,19 @@ class Machine:
         return f"{' and '.join(tools)} not installed: apt-get install {self.packages}" if tools else ""
 
 
-def _cortex(name: str, board: str, *flags: str) -> Machine:
-    link = ("--specs=rdimon.specs", "-nostartfiles", str(BOARDS / "cortex_m.c"), "-T", str(BOARDS / "cortex_m.ld"))
+def _cortex(name: str, board: str, *flags: str, clock: int = 25, memory: tuple[str, ...] = ()) -> Machine:
+    places = [f"-Wl,--defsym={place}" for place in memory]
+    startup = ("--specs=rdimon.specs", "-nostartfiles", str(BOARDS / "cortex_m.c"), "-T", str(BOARDS / "cortex_m.ld"))
     emulator = (*_MINUTES, "qemu-system-arm", "-M", board, *_SEMIHOSTING, "-kernel")
     return Machine(
         name,
         "arm-none-eabi-gcc",
         ("-mthumb", *flags),
-        link,
+        (*startup, *places),
         emulator,
         "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm",
+        ("--target=arm-none-eabi",),
+        clock,
     )
 
 
@@ -65,15 +77,23 @@ _MEMORY = {
     "__stack_size": "64K",
 }
 
+_AN505 = ("__vectors=0x10000000", "__flash=0x10000040", "__ram=0x38000000")
+_AN547 = ("__flash=0x70000000", "__flash_size=16M", "__ram=0x71000000", "__ram_size=16M")
+
+# qemu has no board with a Cortex-M0+: one with a Cortex-M3 executes the same instructions alike
 MACHINES = (
-    _cortex("cortex-m3", "mps2-an385", "-mcpu=cortex-m3"),
+    _cortex("cortex-m0+", "mps2-an385", "-mcpu=cortex-m0plus"),
     _cortex("cortex-m4", "mps2-an386", "-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
     _cortex("cortex-m7", "mps2-an500", "-mcpu=cortex-m7", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
+    _cortex("cortex-m33", "mps2-an505", "-mcpu=cortex-m33", "-mfloat-abi=hard", clock=20, memory=_AN505),
+    _cortex("cortex-m55", "mps3-an547", "-mcpu=cortex-m55", "-mfloat-abi=hard", clock=32, memory=_AN547),
     Machine(
-        "riscv32", "riscv64-unknown-elf-gcc", ("-march=rv32imac", "-mabi=ilp32"),
+        "riscv32", "riscv64-unknown-elf-gcc", ("-march=rv32imc", "-mabi=ilp32"),
         (*_PICOLIBC, *(f"-Wl,--defsym={name}={value}" for name, value in _MEMORY.items())),
         (*_MINUTES, "qemu-system-riscv32", "-M", "virt", "-bios", "none", "-m", "32M", *_SEMIHOSTING, "-kernel"),
         "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc",
+        ("--target=riscv32-unknown-elf",),
+        1000,
     ),
     _linux("aarch64", "aarch64-linux-gnu", "arm64"),
     _linux("aarch64, dot product", "aarch64-linux-gnu", "arm64", "-march=armv8.2-a+dotprod"),

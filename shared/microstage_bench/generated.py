@@ -65,11 +65,11 @@ class Argument:
         return np.dtype(np.float32 if self.kind == "float" else self.kind.removesuffix("_t"))
 
     @property
-    def filling(self) -> str:
-        """C for a value within its range by its place `i`."""
+    def filling(self) -> np.ndarray:
+        """Numbers within its range."""
         low, high = self.facts.get("range", (0, 99))
         first = max(int(low), min(int(high), 0))
-        return f"{first} + i * 37 % {min(100, int(high) - first + 1)}"
+        return (first + np.arange(self.size) * 37 % min(100, int(high) - first + 1)).astype(self.dtype)
 
 
 @dataclass(frozen=True)
@@ -121,19 +121,13 @@ def _arguments(text: str, side: str, interface: Mapping[str, Any], model: str) -
     return tuple(Argument(*argument, facts.get(argument[0], only)) for argument in found)
 
 
-def caller(declared: DeclaredFunction, filled: bool = False) -> str:
-    """Return C that has context, arena, inputs and outputs standing still: `infer()` passes nothing; `filled`: it sets
-    the inputs first.
-    """
+def caller(declared: DeclaredFunction) -> str:
+    """Return C that has context, arena, inputs and outputs standing still: `infer()` passes nothing."""
     arguments = (*declared.inputs, *declared.outputs)
     arrays = [f"static {a.kind} number_{place}[{a.size}];" for place, a in enumerate(arguments)]
-    loops = [
-        f"    for (int32_t i = 0; i < {a.size}; i++) {{ number_{n}[i] = ({a.kind})({a.filling}); }}"
-        for n, a in enumerate(declared.inputs)
-    ]
     given = ", ".join(["&ctx", *(f"number_{place}" for place in range(len(arguments)))])
     memory = [f"static {declared.model}_arena arena;", f"static const {declared.model}_ctx ctx = {{&arena}};"]
-    body = ["{", *(loops if filled else []), f"    return (int){declared.model}_{declared.function}({given});", "}", ""]
+    body = ["{", f"    return (int){declared.model}_{declared.function}({given});", "}", ""]
     return "\n".join(
         [f'#include "{declared.header}"', *memory, *arrays, "static __attribute__((noinline)) int infer(void)", *body]
     )
@@ -141,11 +135,13 @@ def caller(declared: DeclaredFunction, filled: bool = False) -> str:
 
 class Generated:
     """A `runtimes.Runtime` over the C in `folder`; its ends are what `interface.json` says, without one the integers
-    themselves. Of a network whose answer no graph holds, it is the function of real numbers.
+    themselves. Of a network whose answer no graph holds, it is the function of real numbers, unless another
+    `function` is asked for.
     """
 
-    def __init__(self, folder: Path, variant: Variant, scratch: Path) -> None:
-        declared = declaration(folder, "infer_float" if "answer" in _interface(folder) else "infer")
+    def __init__(self, folder: Path, variant: Variant, scratch: Path, function: str = "") -> None:
+        usual = "infer_float" if "answer" in _interface(folder) else "infer"
+        declared = declaration(folder, function or usual)
         library = _library(folder, declared, variant, scratch)
         self.inputs, self.outputs = [*map(_end, declared.inputs)], [*map(_end, declared.outputs)]
         memory = [_array(library, place, a) for place, a in enumerate((*declared.inputs, *declared.outputs))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BEFORE", "MLPERF_TINY", "NETWORKS", "RIVALS", "WIDTHS"]
+__all__ = ["BEFORE", "MEASURED", "MLPERF_TINY", "NETWORKS", "RIVALS", "WIDTHS"]
 
 MLPERF_TINY = ("drawn-resnet8", "drawn-ds-cnn", "drawn-mobilenet", "drawn-autoencoder")
 NETWORKS = (*MLPERF_TINY, "drawn-kws-w3a3", "drawn-cnv-binary")
@@ -12,6 +12,8 @@ WIDTHS = {
     3: "drawn-kws-w3a8",
     1: "drawn-kws-w1a8",
 }  # one network by bits per weight
+MEASURED = ("cortex-m0+", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "riscv32")
+"Machines of `make footprint`."
 RIVALS = ("onnxruntime", "litert", "tflm")
 BEFORE = "before: "
 "What stands before the name of a variant of C that an earlier version wrote."

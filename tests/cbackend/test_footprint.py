@@ -1,19 +1,33 @@
 """What `make footprint` measures: in a firmware, of an emulated machine."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 from drawn import write_network
 
+from microstage.errors import VerificationError
 from microstage_bench.drawn_networks import Drawing
 from microstage_bench.emulators import MACHINES
-from microstage_bench.firmware import measure
+from microstage_bench.footprint import firmware
+from microstage_bench.footprint.firmware import Build, Footprint, firmware_of
+from microstage_bench.footprint.vectors import measured_vectors
+from microstage_bench.names import MEASURED
 from microstage_bench.network import Quantity
 from microstage_cbackend.generate import read_model
 from microstage_cbackend.writers.emit import WrittenModel, emit
 
-MEASURED = [machine for machine in MACHINES if machine.name in ("cortex-m4", "riscv32")]
+MACHINE = {machine.name: machine for machine in MACHINES}
 
 
-def dense(folder, features):
+def measured(folder: Path, build: Build) -> Footprint:
+    if build.missing:
+        pytest.skip(build.missing)
+    with firmware_of(folder) as program:
+        return program.measure(build)
+
+
+def written(folder: Path, features: int) -> WrittenModel:
     """C of 100 -> features -> 10, and its program."""
     d = Drawing("small", (100,), Quantity(1 / 128), seed=1)
     d.dense(features)
@@ -23,24 +37,51 @@ def dense(folder, features):
     for name, text in emit(program, {}).items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
+    shutil.copy(folder / "in" / "golden.npz", folder)
     return program
 
 
-@pytest.mark.parametrize("machine", MEASURED, ids=lambda machine: machine.name)
-def test_flash_memory_and_instructions_follow_the_network(machine, tmp_path):
-    if machine.missing:
-        pytest.skip(machine.missing)
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory):
+    """(folder, program) by the width of the layer inside."""
+    folders = {features: tmp_path_factory.mktemp(f"of-{features}") for features in (16, 64)}
+    return {features: (folder, written(folder, features)) for features, folder in folders.items()}
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_flash_memory_and_instructions_follow_the_network(name, networks):
     found = {}
-    for features in (16, 64):
-        folder = tmp_path / str(features)
-        folder.mkdir()
-        program = dense(folder, features)
-        found[features] = measure(folder, machine, "-Os")
+    for features, (folder, program) in networks.items():
+        found[features] = measured(folder, Build(MACHINE[name], "gcc", "-Os"))
         assert found[features].arena == max(program.arena_bytes, 8)
         assert found[features].static - found[features].arena in range(110, 130)  # input, output, alignment
         assert found[features].flash >= program.constant_bytes
     small, large = found[16], found[64]
     assert large.flash - small.flash >= 48 * 110  # bytes of weights
-    assert large.instructions - small.instructions >= 48 * 110
-    assert 32 < large.stack < 4096
-    assert measure(tmp_path / "64", machine, "-Os") == large
+    assert large.instructions - small.instructions >= 48 * 110 / 16  # sixteen products at once, at most
+    assert 32 < large.stack < 4096 and large.ram == large.static + large.stack
+
+
+def test_clang_makes_the_same_network_and_a_missing_one_is_named(networks, monkeypatch):
+    folder, _ = networks[64]
+    gcc, clang = (measured(folder, Build(MACHINE["cortex-m4"], compiler, "-O2")) for compiler in ("gcc", "clang"))
+    assert (gcc.arena, gcc.constants) == (clang.arena, clang.constants) and gcc.instructions != clang.instructions
+    monkeypatch.setattr("shutil.which", lambda tool: None if tool == "clang" else tool)
+    assert Build(MACHINE["cortex-m4"], "clang", "-O2").missing == "clang not installed: apt-get install clang"
+    assert not Build(MACHINE["cortex-m4"], "gcc", "-O2").missing
+
+
+def test_an_answer_of_the_machine_that_is_not_ours_fails(networks, monkeypatch):
+    def of_another(*given):
+        return measured_vectors(*given)[:-1] + b"\x55"
+
+    monkeypatch.setattr(firmware, "measured_vectors", of_another)
+    with pytest.raises(VerificationError, match="cortex-m4, gcc -O2 gives another answer than here: 1 bytes of"):
+        measured(networks[16][0], Build(MACHINE["cortex-m4"], "gcc", "-O2"))
+
+
+def test_an_answer_that_is_not_the_golden_one_fails(networks, tmp_path):
+    folder = shutil.copytree(networks[16][0], tmp_path / "c")
+    shutil.copy(networks[64][0] / "golden.npz", folder)  # of another network of the same ends
+    with pytest.raises(VerificationError, match="The C of net_small gives another dense_1 than its golden vectors"):
+        measured(folder, Build(MACHINE["cortex-m4"], "gcc", "-O2"))

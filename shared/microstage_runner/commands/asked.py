@@ -25,7 +25,7 @@ __all__ = ["Asked", "listed", "number"]
 
 _DRAWN = (*NETWORKS, *WIDTHS.values())
 _CHOOSING = ("MODEL", "ONNX", "RUN", "GOLDEN", "CALIBRATION", "TFLITE", "BASELINE")
-_OWN = ("AGAINST", "CC", "ROUNDS", "SECONDS", "VECTORS")
+_OWN = ("AGAINST", "CC", "MACHINE", "ROUNDS", "SECONDS", "VECTORS")
 "Variables of the commands themselves, which no session of a run sees."
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from microstage_bench.names import NETWORKS, WIDTHS
-from microstage_runner.commands.asked import Asked
+from microstage_bench.names import MEASURED, NETWORKS, WIDTHS
+from microstage_runner.commands.asked import Asked, listed
 from microstage_runner.commands.measured import benchmarks, environment, planned_of, steps_of, write_subjects
 from microstage_runner.commands.planned import Planned
 
@@ -17,6 +17,7 @@ __all__ = ["command", "planned"]
 
 def planned(typed: dict[str, str], repository: Path) -> list[Planned | str]:
     """Return the run of every network that was asked for."""
+    listed(typed, "MACHINE", MEASURED)
     return planned_of(Asked.read(typed, [*NETWORKS, *WIDTHS.values()]))
 
 
@@ -24,7 +25,8 @@ def command(typed: dict[str, str], repository: Path) -> int:
     """Measure the networks that were asked for: where none is named, all drawn ones, and one
     for each width of weights.
     """
-    asked = Asked.read(typed, [*NETWORKS, *WIDTHS.values()])
+    asked, machines = Asked.read(typed, [*NETWORKS, *WIDTHS.values()]), listed(typed, "MACHINE", MEASURED)
     with tempfile.TemporaryDirectory(prefix="microstage-footprint.") as scratch:
         subjects = write_subjects(steps_of(asked, Path(scratch)), Path(scratch))
-        return benchmarks(environment(asked[0].session({})), "footprint", str(subjects))
+        words = [str(subjects), "--machines", ",".join(machines)]
+        return benchmarks(environment(asked[0].session({})), "footprint", *words)

@@ -32,6 +32,8 @@ SETTINGS = {
     "HOST": "engine elsewhere that runs every stage: ssh://user@box, another URL, or a Docker context",
     "IMAGE": "1 packs the stage's image too",
     "JOBS": "of make sweep: so many at once, 1 by default, 100 with PROFILE=slurm",
+    "MACHINE": "of make footprint: machines, of cortex-m0+, cortex-m4, cortex-m7, cortex-m33, cortex-m55 and riscv32;"
+    " all of them by default",
     "MEMORY": "what a stage may take, as 512m or 4g; in containers seven eighths of the machine's by default",
     "NETWORKS": "of make quantisers: networks that are trained in floats, with blanks between them; all by default",
     "NOMINAL": "of make accuracy: the instrument's nominal rms value, from which limits follow;"

@@ -146,7 +146,9 @@ def test_a_network_of_ones_own_is_proven_as_the_stages_made_it(own, monkeypatch)
 
 
 def test_a_network_of_ones_own_has_a_footprint(own):
-    code, out, err = make(own, "footprint")
+    code, out, err = make(own, "footprint", "MACHINE=cortex-m4,riscv32")
     if "not installed" in err:
         pytest.skip(err)
-    assert code == 0 and "| tiny " in out and "cortex-m4" in out and "riscv32" in out, out + err
+    assert code == 0 and "| tiny " in out and "| cortex-m4 " in out and "| riscv32 " in out, out + err
+    code, out, err = make(own, "footprint", "MACHINE=m4")
+    assert code == 2 and "MACHINE=m4 is not known: expected cortex-m0+, cortex-m4" in err and "running" not in out

@@ -1,0 +1,1 @@
+"""What generated C takes in the firmware of an emulated machine."""

@@ -1,0 +1,175 @@
+"""The generated C in the firmware of an emulated machine: flash, memory, stack, instructions; and whether it is right.
+
+Flash is what a firmware grows by: the same program linked with the network and without. An emulator counts
+instructions, not cycles.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from microstage.errors import EnvironmentProblem, MicrostageError, VerificationError
+from microstage_bench.emulators import BOARDS, Machine
+from microstage_bench.footprint.vectors import COUNT, measured_vectors
+from microstage_bench.generated import caller, declaration, sources_of
+
+__all__ = ["Build", "Firmware", "Footprint", "firmware_of"]
+
+
+@dataclass(frozen=True)
+class Build:
+    """How the network is compiled for a machine: `compiler` is gcc or clang; gcc's family links."""
+
+    machine: Machine
+    compiler: str
+    level: str
+
+    def __str__(self) -> str:
+        return f"{self.machine.name}, {self.compiler} {self.level}"
+
+    @property
+    def missing(self) -> str:
+        """What to install, in a sentence; empty where all is here."""
+        if self.compiler == "clang" and not self.machine.missing and not shutil.which("clang"):
+            return "clang not installed: apt-get install clang"
+        return self.machine.missing
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """Return the compiler with its flags."""
+        flags = ("-std=gnu99", "-ffunction-sections", "-fdata-sections", self.level, *self.machine.flags)
+        if self.compiler == "gcc":
+            return (self.machine.compiler, *self.machine.library, *flags)
+        return ("clang", *self.machine.clang, *flags, "-isystem", _headers(self.machine))
+
+
+@cache
+def _headers(machine: Machine) -> str:
+    """Return the folder of the machine's C library's headers, which clang does not know."""
+    command = [machine.compiler, *machine.flags, *machine.library, "-M", "-xc", "-"]
+    listed = subprocess.run(command, input="#include <string.h>", capture_output=True, text=True, check=True).stdout
+    return str(Path(next(word for word in listed.split() if word.endswith("/string.h"))).parent)
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes, and instructions of one inference; `static` is what RAM holds beside the stack, arena included."""
+
+    code: int
+    constants: int
+    "0 where the machine's linker script puts them among the code."
+    static: int
+    arena: int
+    stack: int
+    instructions: int
+
+    @property
+    def flash(self) -> int:
+        return self.code + self.constants
+
+    @property
+    def ram(self) -> int:
+        return self.static + self.stack
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """<model>_<function> of the C in `folder`, to be measured on any machine; `scratch` is a folder of its own."""
+
+    folder: Path
+    function: str
+    scratch: Path
+
+    def measure(self, build: Build) -> Footprint:
+        """Measure one call; `EnvironmentProblem` where a compiler or the emulator is missing, `VerificationError` where
+        it gives another answer than on this machine.
+        """
+        if build.missing:
+            raise EnvironmentProblem(f"{build.machine.name}: {build.missing}.")
+        program, sizes = self.link(build)
+        bare = _empty(build)
+        grown = {section: size - bare.get(section, 0) for section, size in sizes.items()}
+        words = self.run(build, program)
+        initialised, zeroed = (
+            sum(size for name, size in grown.items() if name.startswith(kind)) for kind in (".data", ".bss")
+        )
+        constants = sum(size for name, size in grown.items() if name.startswith(".rodata")) + initialised
+        arena, stack, instructions = (int(words[name]) for name in ("arena", "stack", "instructions"))
+        return Footprint(grown[".text"], constants, initialised + zeroed, arena, stack, instructions)
+
+    def link(self, build: Build) -> tuple[Path, dict[str, int]]:
+        """Link the network with what measures it; return the program and the sizes of its sections."""
+        program = self.scratch / f"{build.machine.name}-{build.compiler}{build.level}"
+        _ = self._prepared
+        return program, _linked(build, sources_of(self.folder), (f"-I{self.folder}", f"-I{self.scratch}"), program)
+
+    def run(self, build: Build, program: Path, *more: str) -> dict[str, str]:
+        """Run a program that was linked; return what it prints, {word: number}."""
+        emulator = [*build.machine.emulator[:-1], *more, build.machine.emulator[-1], str(program)]
+        done = subprocess.run(emulator, capture_output=True, text=True, cwd=self.scratch, check=False)
+        said = done.stdout.split()
+        where = f"{self.folder.name} on {build}"
+        if done.returncode or said[:1] != ["instructions"]:
+            raise MicrostageError(
+                f"{where} ended with {done.returncode}: {done.stdout.strip() or done.stderr.strip()[-500:]}"
+            )
+        words = dict(zip(said[::2], said[1::2]))
+        if words["wrong"] != "0":
+            raise VerificationError(f"{where} gives another answer than here: {words['wrong']} bytes of {COUNT} calls.")
+        return words
+
+    @cached_property
+    def _prepared(self) -> None:
+        """Write vectors.bin and call.h to `scratch`."""
+        declared = declaration(self.folder, self.function)
+        (self.scratch / "vectors.bin").write_bytes(measured_vectors(self.folder, self.function, self.scratch))
+        places = range(len(declared.inputs) + len(declared.outputs))
+        numbers = [f"{{number_{place}, sizeof number_{place}}}" for place in places]
+        ends = (("taken", numbers[: len(declared.inputs)]), ("given", numbers[len(declared.inputs) :]))
+        tables = [f"static const memory {name}[] = {{{', '.join(rows)}}};" for name, rows in ends]
+        arena = f"enum {{ ARENA = sizeof({declared.model}_arena) }};"
+        (self.scratch / "call.h").write_text("\n".join([caller(declared), *tables, arena, ""]))
+
+
+@contextmanager
+def firmware_of(folder: Path, function: str = "infer") -> Iterator[Firmware]:
+    """Yield the firmware of <model>_<function> of the C in `folder`."""
+    with TemporaryDirectory(prefix="microstage-firmware.") as scratch:
+        yield Firmware(folder.resolve(), function, Path(scratch))
+
+
+@cache
+def _empty(build: Build) -> dict[str, int]:
+    """Return the sizes of the sections of a firmware without a network."""
+    with TemporaryDirectory() as scratch:
+        return _linked(build, [], ("-DEMPTY",), Path(scratch) / "empty")
+
+
+def _linked(build: Build, sources: list[Path], flags: tuple[str, ...], program: Path) -> dict[str, int]:
+    """Compile `sources` by the build's compiler, link them with measure.c by gcc; return the sections' sizes."""
+    machine, objects = build.machine, Path(f"{program}.objects")
+    objects.mkdir(exist_ok=True)
+    if sources:
+        _told([*build.command, *flags, "-c", *map(str, sources)], objects)
+    measuring = Build(machine, "gcc", build.level).command
+    clock = (f"-DCLOCK={machine.clock}", f"-DVECTORS={COUNT}", "-Wl,--gc-sections")
+    linked = [str(BOARDS / "measure.c"), *(str(objects / f"{source.stem}.o") for source in sources)]
+    ends = [flag for flag in machine.link if flag not in machine.library]
+    _told([*measuring, *clock, *flags, "-o", str(program), *linked, *ends], objects)
+    listed = _told([machine.tool("size"), "-A", str(program)], objects)
+    rows = (line.split() for line in listed.splitlines())
+    return {row[0]: int(row[1]) for row in rows if row and row[0].startswith(".")}
+
+
+def _told(command: list[str], folder: Path) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    if done.returncode:
+        raise MicrostageError(f"{command[0]} refused the firmware: {done.stderr.strip()[:2000]}")
+    return done.stdout
