@@ -15,7 +15,10 @@
 #include "ms_fast.h"
 
 /* Which order of weights and of q this unit reads: 0 rows, 1 pairs (Armv7E-M), 2 mve, 3 quads (RV32). */
-#if !defined MS_SMALL_FORM
+#if defined MS_SMALL_FORM
+#elif defined MS_ARM_DSP && defined __GNUC__
+#define MS_SMALL_FORM 1
+#else
 #define MS_SMALL_FORM 0
 #endif
 

@@ -1,0 +1,163 @@
+/* ms_small_conv for Armv7E-M and Armv8-M with DSP (Cortex-M4, M7, M33): four positions x two filters at once, a dense layer's one
+ * position x four filters. Weights and q in the order of pack_small_pairs and small_pairs_q.
+ */
+#ifndef MS_SMALL_CONV_DSP_H
+#define MS_SMALL_CONV_DSP_H
+
+#include "ms_small_dense_dsp.h"
+#include "ms_small_dot_dsp.h"
+#include "ms_small_gather_dsp.h"
+
+/* Whether four filters are taken at once: pack_small_pairs then lays two pairs in turns. */
+MS_INLINE int ms_small_is_dense_dsp(const ms_small_conv_shape *shape)
+{
+    return shape->bits == 8 && shape->out_height * shape->out_width == 1;
+}
+
+/* A layer: its constants, and the functions made for it. */
+typedef struct {
+    const ms_small_conv_shape *shape;
+    const uint8_t *w;
+    const int32_t *q;
+    const ms_line *line;       /* null: sums */
+    const ms_requant *requant; /* not null: sums, requantised then */
+    ms_dot_function_dsp *four, *one;
+    ms_spread_function_dsp *spread_four, *spread_one;
+} ms_layer_dsp;
+
+/* A layer on its way; it lies at the beginning of scratch, patches behind it. */
+typedef struct {
+    ms_gather_dsp gather;
+    ms_dot_dsp dot;
+} ms_walk_dsp;
+
+/* How the outputs of a line are clamped. */
+static inline void ms_small_clamps_dsp(ms_dot_dsp *dot, const ms_line *line)
+{
+    const uint32_t all = 0x01010101u, up = (uint32_t)(255 - line->high), back = (uint32_t)(line->low + line->flip) & 255u;
+    dot->up = all * up;
+    dot->down = all * (up + (uint32_t)line->low);
+    dot->back = all * back;
+    dot->clamps = dot->down | dot->back;
+    dot->offset = line->offset;
+}
+
+/* A call: `filters` filters from `first` on, `each` bytes an output, to y, y + row... */
+static inline void ms_small_call_dsp(const ms_layer_dsp *layer, ms_dot_dsp *dot, int32_t first, int32_t filters, uint8_t *y, int32_t row, int32_t each)
+{
+    dot->w = layer->w + (first ? first * ms_small_depth_dsp(layer->shape) * layer->shape->bits / 8 : 0);
+    dot->q = layer->q + 2 * first;
+    dot->y = y;
+    dot->end = y + filters * each;
+    dot->row = row;
+    dot->function(dot);
+}
+
+/* Two filters at once write pairs: the last one of an odd number goes by `spare`. */
+static inline void ms_small_outputs_dsp(const ms_layer_dsp *layer, ms_dot_dsp *dot, int32_t positions, uint8_t *y, uint8_t *spare)
+{
+    const int32_t filters = layer->shape->filters, each = layer->line ? 1 : 4, together = positions > 1 ? filters & ~1 : filters;
+    if (together) {
+        ms_small_call_dsp(layer, dot, 0, together, y, filters * each, each);
+    }
+    if (together < filters) {
+        ms_small_call_dsp(layer, dot, together, 2, spare, 2 * each, each);
+        for (int32_t r = 0; r < positions; r++) {
+            memcpy(y + (r * filters + together) * each, spare + r * 2 * each, (size_t)each);
+        }
+    }
+}
+
+/* The sums of one block of filters after the other, requantised. */
+static __attribute__((noinline)) void ms_small_requantised_dsp(const ms_layer_dsp *layer, ms_dot_dsp *dot, int32_t positions, uint8_t *y, int32_t *sums)
+{
+    const int32_t filters = layer->shape->filters, row = positions > 1 ? 2 : 4;
+    for (int32_t f = 0; f < filters; f += row) {
+        const int32_t count = filters - f < row ? filters - f : row;
+        ms_small_call_dsp(layer, dot, f, row, (uint8_t *)sums, 4 * row, 4);
+        for (int32_t r = 0; r < positions; r++) {
+            ms_requantise_row(sums + r * row, y + r * filters + f, f, count, layer->requant);
+        }
+    }
+}
+
+/* Make the walk one by `count` positions: zeros where patches have nothing. */
+static __attribute__((noinline)) void ms_small_take_dsp(ms_walk_dsp *walk, const ms_layer_dsp *layer, int32_t count)
+{
+    const int32_t used = ms_small_used_dsp(layer->shape), depth = ms_small_depth_dsp(layer->shape);
+    ms_dot_dsp *dot = &walk->dot;
+    walk->gather.stride = count;
+    walk->gather.spread = count > 1 ? layer->spread_four : layer->spread_one;
+    dot->function = count > 1 ? layer->four : layer->one;
+    dot->x = (uint32_t *)(void *)(walk + 1);
+    dot->x_end = dot->x + depth / 2 * count;
+    ms_small_fill_dsp(dot->x + used / 2 * count, (depth - used) * count, 0, 1);
+}
+
+/* Four positions at a time, the rest one by one. */
+static __attribute__((noinline)) void ms_small_walk_dsp(const ms_layer_dsp *layer, const uint8_t *x, uint8_t *y, ms_walk_dsp *walk)
+{
+    const ms_small_conv_shape *shape = layer->shape;
+    const int32_t row = shape->filters * (layer->line || layer->requant ? 1 : 4);
+    int32_t left = shape->out_height * shape->out_width, count;
+
+    ms_small_begin_dsp(&walk->gather, x, shape);
+    walk->dot.clamps = 0;
+    if (layer->line) {
+        ms_small_clamps_dsp(&walk->dot, layer->line);
+    }
+    for (; left > 0; left -= count, y += count * row) {
+        count = left < MS_SMALL_POSITIONS ? 1 : MS_SMALL_POSITIONS;
+        if (walk->gather.stride != count) {
+            ms_small_take_dsp(walk, layer, count);
+        }
+        ms_small_patches_dsp(&walk->gather, walk->dot.x, count);
+        if (layer->requant) {
+            ms_small_requantised_dsp(layer, &walk->dot, count, y, (int32_t *)walk->dot.x_end);
+        } else {
+            ms_small_outputs_dsp(layer, &walk->dot, count, y, (uint8_t *)walk->dot.x_end);
+        }
+    }
+}
+
+/* ms_dot_<form>_dsp_<bits>_<end>: end is 4, 9, 14 or sums. */
+#define MS_DSP_ENDS(form, bits, end) \
+    ((end) == 4 ? ms_dot_##form##_dsp_##bits##_4 : (end) == 9 ? ms_dot_##form##_dsp_##bits##_9 \
+     : (end) == 14 ? ms_dot_##form##_dsp_##bits##_14 : ms_dot_##form##_dsp_##bits##_sums)
+#define MS_DSP_FORMS(form, bits, end) \
+    ((bits) == 8 ? MS_DSP_ENDS(form, 8, end) : (bits) == 4 ? MS_DSP_ENDS(form, 4, end) \
+     : (bits) == 2 ? MS_DSP_ENDS(form, 2, end) : MS_DSP_ENDS(form, 1, end))
+
+/* Choose the functions; what the layer does not need is not in the program. */
+MS_INLINE void ms_small_conv_any_dsp(const uint8_t *x, const void *w, const int32_t *q, void *y, void *scratch, const ms_small_conv_shape *shape,
+                                     const ms_line *line, const ms_requant *requant)
+{
+    const int32_t end = line ? line->shift : 0;
+    const ms_layer_dsp layer = {
+        shape, w, q, line, requant, MS_DSP_FORMS(4x2, shape->bits, end),
+        ms_small_is_dense_dsp(shape) ? MS_DSP_ENDS(1x4, 8, end) : MS_DSP_FORMS(1x2, shape->bits, end),
+        shape->flip ? ms_spread_dsp_4_128 : ms_spread_dsp_4_0, shape->flip ? ms_spread_dsp_1_128 : ms_spread_dsp_1_0,
+    };
+    ms_small_walk_dsp(&layer, x, y, scratch);
+}
+
+MS_INLINE void ms_small_conv_dsp(const uint8_t *x, const void *w, const int32_t *q, uint8_t *y, void *scratch,
+                                 const ms_small_conv_shape *shape, const ms_line *line)
+{
+    ms_small_conv_any_dsp(x, w, q, y, scratch, shape, line, 0);
+}
+
+MS_INLINE void ms_small_conv_sums_dsp(const uint8_t *x, const void *w, int32_t *y, void *scratch, const ms_small_conv_shape *shape)
+{
+    ms_small_conv_any_dsp(x, w, 0, y, scratch, shape, 0, 0);
+}
+
+MS_INLINE void ms_small_conv_requant_dsp(const uint8_t *x, const void *w, uint8_t *y, void *scratch, const ms_small_conv_shape *shape,
+                                         const ms_requant *q)
+{
+    ms_small_conv_any_dsp(x, w, 0, y, scratch, shape, 0, q);
+}
+
+#define MS_SMALL_CONV(name) ms_small_##name##_dsp
+
+#endif

@@ -1,0 +1,49 @@
+/* ms_small_dense_dsp.h: one position x four filters for Armv7E-M and Armv8-M with DSP, in assembly: dense layers.
+ *
+ * Two packed pairs of filters as in ms_small_dot_dsp.h, their words in turns.
+ */
+#ifndef MS_SMALL_DENSE_DSP_H
+#define MS_SMALL_DENSE_DSP_H
+
+#include "ms_small_dot_dsp.h"
+
+#define MS_DSP_PAIRS_1X4 \
+    "ldrd r4,r5,[r12],#8\n ldmia lr!,{r6-r9}\n" \
+    "sxtb16 r10,r6\n smlad r1,r4,r6,r1\n smlad r0,r4,r10,r0\n sxtb16 r10,r7\n smlad r3,r4,r7,r3\n smlad r2,r4,r10,r2\n" \
+    "sxtb16 r10,r8\n smlad r1,r5,r8,r1\n smlad r0,r5,r10,r0\n sxtb16 r10,r9\n smlad r3,r5,r9,r3\n smlad r2,r5,r10,r2\n"
+#define MS_DSP_LOOP_1X4(step) "ldr r12,[r11,#16]\n ldr r11,[sp,#4]\n2:\n" step "cmp r12,r11\n bne 2b\n ldr r11,[sp]\n"
+
+/* Sums in r0-r3; r8, r9: offset of filters 0 and 2, of 1 and 3, whose sums are 2^bits times as large. Four bytes, or the last ones. */
+#define MS_DSP_STORE_1X4(shift, bits) \
+    "smmla r0,r0,r4,r8\n smmla r1,r1,r5,r9\n smmla r2,r2,r6,r8\n smmla r3,r3,r7,r9\n" \
+    "usat r0,#8,r0,asr #" shift "\n usat r1,#8,r1,asr #" shift "+" bits "\n usat r2,#8,r2,asr #" shift "\n usat r3,#8,r3,asr #" shift "+" bits "\n" \
+    "orr r0,r0,r1,lsl #8\n orr r0,r0,r2,lsl #16\n orr r0,r0,r3,lsl #24\n ldmia r11,{r4-r6}\n cbz r4,3f\n" \
+    MS_DSP_CLAMPS MS_DSP_CLAMP("r0") \
+    "3: sub r7,r5,r6\n cmp r7,#4\n blt 4f\n str r0,[r6],#4\n str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n b 5f\n" \
+    "4: strb r0,[r6],#1\n lsr r0,r0,#8\n cmp r6,r5\n bne 4b\n5:\n"
+#define MS_DSP_SUMS_1X4 \
+    "ldrd r5,r6,[r11,#4]\n sub r7,r5,r6\n cmp r7,#16\n blt 4f\n stmia r6!,{r0-r3}\n str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n b 5f\n" \
+    "4: str r0,[r6],#4\n mov r0,r1\n mov r1,r2\n cmp r6,r5\n bne 4b\n5:\n"
+
+#define MS_DSP_BIAS_1X4 "1: ldmia r12!,{r0-r3}\n str r12,[r11,#24]\n"
+#define MS_DSP_NULL_1X4 "1: mov r0,#0\n mov r1,#0\n mov r2,#0\n mov r3,#0\n"
+#define MS_DSP_APART_1X4 "sub r1,r1,r0\n sub r3,r3,r2\n"
+#define MS_DSP_FACTORS_1X4 "ldr r12,[r11,#24]\n ldmia r12!,{r4-r7}\n ldr r8,[r11,#28]\n"
+
+#define MS_DSP_DENSE(shift) \
+    MS_DSP_FUNCTION ms_dot_1x4_dsp_8_##shift(ms_dot_dsp *frame) \
+    { \
+        MS_DSP_ASM("", MS_DSP_BIAS_1X4 MS_DSP_LOOP_1X4(MS_DSP_PAIRS_1X4 MS_DSP_PAIRS_1X4) MS_DSP_APART_1X4 \
+                   MS_DSP_FACTORS_1X4 "lsl r9,r8,#8\n" MS_DSP_STORE_1X4(#shift, "8"), "0"); \
+    }
+
+MS_DSP_DENSE(4)
+MS_DSP_DENSE(9)
+MS_DSP_DENSE(14)
+MS_DSP_FUNCTION ms_dot_1x4_dsp_8_sums(ms_dot_dsp *frame)
+{
+    MS_DSP_ASM("", MS_DSP_NULL_1X4 MS_DSP_LOOP_1X4(MS_DSP_PAIRS_1X4 MS_DSP_PAIRS_1X4) MS_DSP_APART_1X4
+               "asr r1,r1,#8\n asr r3,r3,#8\n" MS_DSP_SUMS_1X4, "0");
+}
+
+#endif

@@ -1,0 +1,120 @@
+/* Runs the cases of cases.bin, which test_small_conv.py wrote, each with the C form and with this unit's; what they give goes to results.bin.
+ *
+ * Little-endian int32_t: how many cases; of each the kind, the numbers of shape and line, then buffers, each with its bytes first.
+ * x, y and scratch lie among bytes of 0xa5; a case in which one of those changed, or x did, ends the program.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ms_small_conv.h"
+
+enum { LINE, SUMS, REQUANT, NUMBERS = 33, BUFFERS = 8, ROOM = 1 << 20, GUARD = 64 };
+enum { X, ROWS, ROWS_Q, FORM, FORM_Q, MULTIPLIER, OFFSET, Y };
+
+typedef struct { int32_t bytes; uint8_t *data; } buffer;
+
+static uint8_t room[ROOM] __attribute__((aligned(8)));
+static size_t used;
+
+/* `bytes` bytes, the first `skew` bytes behind an aligned one. */
+static buffer space(int32_t bytes, int32_t skew)
+{
+    const buffer found = {bytes, room + used + GUARD + skew};
+    used += ((size_t)(bytes + skew) + 2 * GUARD + 7) & ~(size_t)7;
+    if (used > ROOM) {
+        exit(4);
+    }
+    return found;
+}
+
+static int32_t read_number(FILE *input)
+{
+    int32_t number;
+    if (fread(&number, sizeof number, 1, input) != 1) {
+        exit(3);
+    }
+    return number;
+}
+
+static buffer read_buffer(FILE *input, int32_t skew)
+{
+    const buffer found = space(read_number(input), skew);
+    if (fread(found.data, 1, (size_t)found.bytes, input) != (size_t)found.bytes) {
+        exit(3);
+    }
+    return found;
+}
+
+static void check_guards(buffer b)
+{
+    for (int32_t i = 1; i <= GUARD; i++) {
+        if (b.data[-i] != 0xa5 || b.data[b.bytes + i - 1] != 0xa5) {
+            printf("a byte outside was written: %ld\n", (long)(b.data[-i] != 0xa5 ? -i : b.bytes + i - 1));
+            exit(5);
+        }
+    }
+}
+
+static ms_requant requant_of(const int32_t *n, const buffer *b)
+{
+    return (ms_requant){(const int32_t *)b[MULTIPLIER].data, (const int64_t *)b[OFFSET].data, n[25], n[26], n[27], n[28], n[29], n[30], 0, 0};
+}
+
+static void run(int portable, int32_t kind, const int32_t *n, const buffer *b, uint8_t *y, void *scratch)
+{
+    const ms_small_conv_shape shape = {n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], n[9],
+                                       n[10], n[11], n[12], n[13], n[14], n[15], n[16], n[17], n[18], n[19]};
+    const ms_line line = {n[20], n[21], n[22], n[23], n[24]};
+    const ms_requant requant = requant_of(n, b);
+    const void *w = b[portable ? ROWS : FORM].data;
+    const int32_t *q = (const int32_t *)b[portable ? ROWS_Q : FORM_Q].data;
+
+    if (kind == LINE) {
+        (portable ? ms_small_conv_c : ms_small_conv)(b[X].data, w, q, y, scratch, &shape, &line);
+    } else if (kind == SUMS) {
+        (portable ? ms_small_conv_sums_c : ms_small_conv_sums)(b[X].data, w, (int32_t *)y, scratch, &shape);
+    } else {
+        (portable ? ms_small_conv_requant_c : ms_small_conv_requant)(b[X].data, w, y, scratch, &shape, &requant);
+    }
+}
+
+static void run_case(FILE *input, FILE *output)
+{
+    int32_t n[NUMBERS];
+    buffer b[BUFFERS];
+    const int32_t kind = read_number(input);
+    for (int i = 0; i < NUMBERS; i++) {
+        n[i] = read_number(input);
+    }
+    const int32_t scratch_bytes = read_number(input);
+    used = 0;
+    memset(room, 0xa5, sizeof room);
+    for (int i = 0; i < BUFFERS; i++) {
+        b[i] = read_buffer(input, i == X ? n[31] : 0);
+    }
+    for (int portable = 0; portable < 2; portable++) {
+        const buffer y = space(b[Y].bytes, n[32]), scratch = space(scratch_bytes, 0), kept = space(b[X].bytes, 0);
+        memcpy(kept.data, b[X].data, (size_t)b[X].bytes);
+        run(portable, kind, n, b, y.data, scratch.data);
+        check_guards(y);
+        check_guards(scratch);
+        check_guards(b[X]);
+        if (memcmp(kept.data, b[X].data, (size_t)b[X].bytes)) {
+            exit(6);
+        }
+        fwrite(y.data, 1, (size_t)y.bytes, output);
+    }
+}
+
+int main(void)
+{
+    FILE *input = fopen("cases.bin", "rb"), *output = fopen("results.bin", "wb");
+    if (!input || !output) {
+        return 2;
+    }
+    for (int32_t cases = read_number(input); cases > 0; cases--) {
+        run_case(input, output);
+    }
+    printf("%s\n", MS_ISA_NAME);
+    return fclose(output);
+}

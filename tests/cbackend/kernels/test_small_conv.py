@@ -1,0 +1,200 @@
+"""ms_small_conv in assembly equals its C form and NumPy on drawn shapes and at the extremes."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from microstage_bench.emulators import MACHINES, Machine
+from microstage_cbackend import kernels
+from microstage_cbackend.kernels.small.layouts import pack_small_rows, small_depth
+from microstage_cbackend.kernels.small.pairs import fits_pairs, pack_small_pairs, small_pairs_q
+from microstage_cbackend.kernels.small.sizes import conv_scratch
+
+KERNELS = Path(kernels.__file__).parent
+DRIVER = Path(__file__).with_name("small_conv_driver.c")
+LINE, SUMS, REQUANT = 0, 1, 2
+SHAPE = (
+    "planes height width channels out_height out_width filters kernel_h kernel_w stride_h stride_w dilation_h "
+    "dilation_w pad_top pad_left pad_value flip bits depth wide"
+).split()
+
+
+def drawn_shape(random: np.random.Generator) -> dict[str, int]:
+    """Return a shape with all that may vary: planes, steps, borders, rests of positions and filters."""
+
+    def draw(*choices):
+        return int(random.choice(choices))
+
+    channels = draw(1, 2, 3, 4, 5, 8, 12, 16, 20, 32)
+    planes = draw(1, 1, 2, 3) if channels == 1 else 1
+    shape = dict.fromkeys(SHAPE, 0) | {"planes": planes, "channels": channels, "flip": draw(0, 0, 128)}
+    dense = draw(0, 0, 0, 1)
+    for side in ("h", "w"):
+        kernel = draw(1, 1, 2, 3, 4)
+        shape[f"kernel_{side}"], shape[f"stride_{side}"] = kernel, draw(1, 1, 2, 3)
+        shape[f"dilation_{side}"] = draw(1, 1, 1, 2)
+    for side, size, pad in (("h", "height", "pad_top"), ("w", "width", "pad_left")):
+        span = (shape[f"kernel_{side}"] - 1) * shape[f"dilation_{side}"] + 1
+        shape[pad] = 0 if dense else int(random.integers(0, span))
+        behind = 0 if dense else int(random.integers(0, span))
+        out = 1 if dense else draw(1, 2, 3, 4, 5, 7)
+        shape[size] = max(1, (out - 1) * shape[f"stride_{side}"] + span - shape[pad] - behind)
+        shape[f"out_{size}"] = (shape[size] + shape[pad] + behind - span) // shape[f"stride_{side}"] + 1
+        if shape[f"out_{size}"] < 1:
+            return drawn_shape(random)
+    shape["bits"] = draw(8, 8, 8, 4, 2, 1)
+    shape["filters"] = draw(1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 18)
+    shape["pad_value"] = int(random.integers(0, 256))
+    shape["depth"] = small_depth(used_of(shape))
+    return shape
+
+
+def used_of(shape: dict[str, int]) -> int:
+    return shape["planes"] * shape["kernel_h"] * shape["kernel_w"] * shape["channels"]
+
+
+def patches_of(x: np.ndarray, s: dict[str, int]) -> np.ndarray:
+    """Return [positions, used] of x [planes, height, width, channels] as the kernel sees it."""
+    room = np.full((s["planes"], 300, 300, s["channels"]), s["pad_value"], np.int64)
+    room[:, 100 : 100 + s["height"], 100 : 100 + s["width"]] = x ^ s["flip"]
+    rows = (
+        100
+        - s["pad_top"]
+        + np.add.outer(np.arange(s["out_height"]) * s["stride_h"], np.arange(s["kernel_h"]) * s["dilation_h"])
+    )
+    columns = (
+        100
+        - s["pad_left"]
+        + np.add.outer(np.arange(s["out_width"]) * s["stride_w"], np.arange(s["kernel_w"]) * s["dilation_w"])
+    )
+    taken = room[
+        :, rows[:, None, :, None], columns[None, :, None, :]
+    ]  # planes, out_h, out_w, kernel_h, kernel_w, channels
+    return taken.transpose(1, 2, 0, 3, 4, 5).reshape(len(rows) * len(columns), -1)
+
+
+def drawn_weights(random: np.random.Generator, shape: dict[str, int]) -> np.ndarray:
+    """Return [filters, used]: drawn, or extremes."""
+    end, size = 1 << (shape["bits"] - 1), (shape["filters"], used_of(shape))
+    if shape["bits"] == 1:
+        return random.choice([-1, 1], size)
+    kind = random.integers(0, 4)
+    found = random.choice([[-end, end - 1], [-end], [end - 1], np.arange(-end, end)][kind], size)
+    return found if fits_pairs(found, shape) else np.maximum(found, 1 - end)
+
+
+def drawn_line(random: np.random.Generator, sums: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """Return q [filters, 2], and offset, shift, low, high, flip: outputs from below 0 to above 255, never beyond what
+    ms_small_conv.h allows.
+    """
+    filters, shift = sums.shape[1], int(random.choice([4, 9, 14]))
+    reach = int(np.abs(sums).max()) + 1
+    most = (1 << 23) - 1 - reach
+    bias = (
+        random.integers(-reach, reach + 1, filters) // 2
+        if random.integers(0, 3)
+        else random.choice([-most, most], filters)
+    )
+    bias = np.clip(bias, -most, most)
+    multiplier = np.minimum(random.integers(1, 400, filters) * (1 << (32 + shift)) // reach, 2**31 - 1)
+    zero = int(random.integers(0, 256))
+    low, high = sorted(random.integers(0, 256, 2)) if random.integers(0, 2) else (0, 255)
+    line = [(2 * zero + 1) << (shift - 1), shift, int(low), int(high), int(random.choice([0, 0, 128]))]
+    return np.stack([bias, multiplier], axis=1), line
+
+
+def line_of(sums: np.ndarray, q: np.ndarray, line: list[int]) -> np.ndarray:
+    offset, shift, low, high, flip = line
+    levels = (offset + ((sums + q[:, 0]) * q[:, 1] >> 32)) >> shift
+    return np.clip(levels, low, high).astype(np.uint8) ^ np.uint8(flip)
+
+
+class Case:
+    """A call of each kind: what the driver reads, and what must come out."""
+
+    def __init__(self, random: np.random.Generator, shape: dict[str, int], kind: int) -> None:
+        self.shape, self.kind = shape, kind
+        x = random.choice(
+            [np.arange(256), [255], [0, 255]][random.integers(0, 3)],
+            (shape["planes"], shape["height"], shape["width"], shape["channels"]),
+        )
+        weights = drawn_weights(random, shape)
+        sums = patches_of(x, shape) @ weights.T
+        self.q, line = drawn_line(random, sums)
+        half = 1 << 39
+        multiplier, offset = self.q[:, 1].astype(np.int32), random.integers(0, 256, shape["filters"]) * 2 * half + half
+        if kind == LINE:
+            self.expected = line_of(sums, self.q, line)
+        elif kind == SUMS:
+            self.expected = sums.astype("<i4")
+        else:
+            levels = (sums * multiplier.astype(np.int64) + offset) >> 40
+            self.expected = np.clip(levels, 3, 250).astype(np.uint8) ^ np.uint8(128)
+        rows = pack_small_rows(weights.astype(np.int8), shape["bits"])
+        skews = [int(n) for n in random.integers(0, 4, 2)] if kind != SUMS else [0, 0]
+        self.numbers = [kind, *shape.values(), *line, 40, 3, 250, 0, 0, 128, *skews, conv_scratch(shape)]
+        self.buffers = [
+            x.astype(np.uint8), rows, self.q.astype("<i4"), pack_small_pairs(weights, shape),
+            small_pairs_q(self.q, shape), multiplier, offset.astype("<i8"), np.zeros_like(self.expected),
+        ]  # fmt: skip
+
+    def data(self) -> bytes:
+        parts = [struct.pack(f"<{len(self.numbers)}i", *self.numbers)]
+        for values in self.buffers:
+            parts += [struct.pack("<i", values.nbytes), np.ascontiguousarray(values).tobytes()]
+        return b"".join(parts)
+
+
+def run(machine: Machine, cases: list[Case], folder: Path, *flags: str, compiler: str = "gcc") -> None:
+    """Compile the driver for `machine`, run all cases on it, compare every byte of both forms."""
+    (folder / "cases.bin").write_bytes(struct.pack("<i", len(cases)) + b"".join(case.data() for case in cases))
+    built = build(machine, compiler, folder, ["-O2", *flags])
+    done = subprocess.run([*machine.emulator, built], capture_output=True, text=True, cwd=folder, check=False)
+    assert done.returncode == 0, f"{done.returncode}: {done.stdout}{done.stderr[-3000:]}"
+    assert done.stdout.strip() == "arm-dsp"
+    data, at = (folder / "results.bin").read_bytes(), 0
+    for case in cases:
+        for form in ("assembly", "C"):
+            found = np.frombuffer(data, case.expected.dtype, case.expected.size, at).reshape(case.expected.shape)
+            at += found.nbytes
+            wrong = np.argwhere(found != case.expected)
+            assert not wrong.size, f"{form}, kind {case.kind}, {case.shape}: {len(wrong)} of {found.size} differ"
+    assert at == len(data)
+
+
+def build(machine: Machine, compiler: str, folder: Path, flags: list[str]) -> str:
+    """Compile with gcc, or with clang and link with gcc."""
+    common, program = (
+        [*machine.flags, *flags, "-std=gnu99", "-Wall", "-Wextra", "-Werror", f"-I{KERNELS}", f"-I{KERNELS}/small"],
+        folder / "driver",
+    )
+    source = str(DRIVER)
+    if compiler == "clang":
+        found = subprocess.run([machine.compiler, "-print-sysroot"], capture_output=True, text=True, check=True)
+        headers = Path(found.stdout.strip() or "/usr") / "include"
+        newlib = headers / "newlib" if (headers / "newlib").is_dir() else headers
+        source = str(folder / "driver.o")
+        subprocess.run(["clang", *machine.clang, *common, "-isystem", newlib, "-c", "-o", source, DRIVER], check=True)
+    subprocess.run([machine.compiler, *common, "-o", program, source, *machine.link], check=True)
+    return str(program)
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("name", ["cortex-m4", "cortex-m7", "cortex-m33"])
+def test_drawn_shapes(name, compiler, tmp_path):
+    machine = next(machine for machine in MACHINES if machine.name == name)
+    if machine.missing or not shutil.which(compiler):
+        pytest.skip(machine.missing or "clang is not installed")
+    random = np.random.default_rng(20)
+    run(
+        machine,
+        [Case(random, drawn_shape(random), kind) for kind in [LINE, LINE, SUMS, REQUANT] * 50],
+        tmp_path,
+        compiler=compiler,
+    )
