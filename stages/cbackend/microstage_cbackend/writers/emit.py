@@ -13,6 +13,7 @@ from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.program.model import Model
 from microstage_cbackend.writers.api import Api
 from microstage_cbackend.writers.constants import Packed, Spans, rows
+from microstage_cbackend.writers.input_places import InputPlaces, places_of
 from microstage_cbackend.writers.names import CPLUSPLUS, Names, filled, in_comment, quoted
 from microstage_cbackend.writers.part_writer import PartWriter
 from microstage_cbackend.writers.quantising import shown
@@ -21,8 +22,8 @@ from microstage_cbackend.writers.stored_constants import CONDITIONS, binary_line
 __all__ = ["WrittenModel", "emit"]
 
 _NETWORK_NAMES = (
-    "arena ctx status stream stream_reset infer infer_float push state state_reset settle infer_step reset push_int16"
-    " stream_int16 reset_int16 follower follow_start follow"
+    "arena memory ctx status stream stream_reset infer infer_float push state state_reset settle infer_step reset"
+    " push_int16 stream_int16 reset_int16 follower follow_start follow"
 ).split()
 "Behind the network's name: types and functions that no constant may be called as."
 
@@ -35,12 +36,15 @@ class WrittenModel:
         constants = Names()
         for said in _NETWORK_NAMES:
             constants.fresh(f"{model.name}_{said}")
+        for place in places_of(model).values():
+            constants.fresh(place)
         for part in model.parts:
             for said in ("", "_state", "_reset", "_steps"):
                 constants.fresh(f"{model.name}_{part.name}{said}")
         self.writers = [PartWriter(model.name, part, self.kernels, constants) for part in model.parts]
         self.constants = {name: tensor for writer in self.writers for name, tensor in writer.constants.by_name.items()}
         self.api = Api(model, {w.part.name: w for w in self.writers}, max(w.plan.size for w in self.writers))
+        self.places = InputPlaces(model, self.writers[0].plan, self.arena_bytes)
 
     @property
     def constant_bytes(self) -> int:
@@ -106,7 +110,8 @@ def _header(program: WrittenModel) -> str:
         "",
     ]
     lines += [f"{writer.signature()};" for writer in program.writers]
-    return "\n".join([*lines, *program.api.declarations(), "", *CPLUSPLUS[1], "", "#endif", ""])
+    lines += [*program.api.declarations(), *program.places.declarations()]
+    return "\n".join([*lines, "", *CPLUSPLUS[1], "", "#endif", ""])
 
 
 def _contract(model: Model) -> list[str]:

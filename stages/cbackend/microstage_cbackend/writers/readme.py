@@ -106,6 +106,7 @@ def _functions(program: WrittenModel, real: RealApi, sound: FeaturesApi | None) 
         f"Each returns `{upper}_OK`, `{upper}_NULL` (a pointer is null) or `{upper}_OUT_OF_RANGE` (an input is "
         "outside its",
         "range, on which the proofs rest). Arrays are dense and must not overlap.",
+        *program.places.described(),
     ]
 
 

@@ -42,8 +42,9 @@ its path
 
 typedef struct {{ const char *boundary; long compared, equal; }} tally;
 
-static {model}_arena arena;
-static const {model}_ctx ctx = {{ &arena }};
+/* Nothing is written beside the memory, and nothing is expected in it. */
+static struct {{ uint64_t below[8]; {memory} memory; uint64_t above[8]; }} guarded;
+static const {model}_ctx ctx = {{ ({model}_arena *)&guarded.memory }};
 {tallies}
 {arrays}
 
@@ -66,6 +67,24 @@ static int read_values(FILE *file, int bytes, long count, int64_t *values)
         values[n] = bits >> 63 ? -(int64_t)(~bits) - 1 : (int64_t)bits;
     }}
     return 1;
+}}
+
+/* What all memory is filled with before a vector. */
+static unsigned char filling(long vector)
+{{
+    return (unsigned char)(0xa5 + 37 * vector);
+}}
+
+/* Tells whether what lies around the memory is as it was filled. */
+static int intact(long vector)
+{{
+    const unsigned char *const below = (const unsigned char *)guarded.below;
+    const unsigned char *const above = (const unsigned char *)guarded.above;
+    int same = 1;
+    for (size_t n = 0; n < sizeof guarded.below; n++) {{
+        same &= below[n] == filling(vector) && above[n] == filling(vector);
+    }}
+    return same;
 }}
 
 /* Counts equal values and prints the first that differs. */
@@ -94,8 +113,13 @@ int main(int argc, char **argv)
             fprintf(stderr, "selftest: golden.bin ends before vector %ld of {vectors}\\n", vector);
             return 2;
         }}
+        memset(&guarded, filling(vector), sizeof guarded);
         if ({calls}) {{
             fprintf(stderr, "selftest: a part refused vector %ld\\n", vector);
+            return 2;
+        }}
+        if (!intact(vector)) {{
+            fprintf(stderr, "selftest: something was written beside the arena in vector %ld\\n", vector);
             return 2;
         }}
     }}
@@ -119,14 +143,16 @@ def selftest(program: WrittenModel, plan: Plan, real: RealApi, sound: FeaturesAp
     names = [boundary for check in plan.checks for boundary in check.expects.values()] + whole.tallies
     names += heard.tallies if heard else []
     headers = [*whole.headers, *([f"{name}_features.h"] if heard else [])]
-    text = _head(name, plan, names, headers)
-    text += "".join(part_test(name, check, names, arrays) for check in plan.checks) + whole.text(names, arrays)
+    text = _head(name, program.places.memory, plan, names, headers)
+    text += "".join(part_test(name, check, names, arrays, program.places) for check in plan.checks) + whole.text(
+        names, arrays
+    )
     text += heard.text(names) if heard else ""
     calls = [*(f"test_{check.part.name}(vector)" for check in plan.checks), *whole.calls]
     return text + _main(plan, calls, whole.after, heard.call if heard else "")
 
 
-def _head(name: str, plan: Plan, names: list[str], headers: list[str]) -> str:
+def _head(name: str, memory: str, plan: Plan, names: list[str], headers: list[str]) -> str:
     """Return what stands before the tests: `headers`, an array for each boundary, a tally for each of `names`."""
     sizes, widths = plan.sizes(), plan.widths()
     layout = ", ".join(
@@ -135,7 +161,7 @@ def _head(name: str, plan: Plan, names: list[str], headers: list[str]) -> str:
     tallies = "static tally tallies[] = {" + ", ".join(f'{{"{_label(plan, n)}", 0, 0}}' for n in names) + "};"
     arrays = "\n".join(f"static int64_t {plan.arrays[n]}[{sizes[n]}];" for n in plan.boundaries)
     includes = "\n".join(f'#include "{header}"' for header in headers)
-    return _HEAD.format(model=name, layout=layout, tallies=tallies, arrays=arrays, includes=includes)
+    return _HEAD.format(model=name, memory=memory, layout=layout, tallies=tallies, arrays=arrays, includes=includes)
 
 
 def _main(plan: Plan, calls: list[str], after: str, sound: str) -> str:

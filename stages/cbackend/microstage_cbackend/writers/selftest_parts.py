@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.vectors.plan import Check
 from microstage_cbackend.writers.cell_api import CellApi
 from microstage_cbackend.writers.infer_api import InferApi
+from microstage_cbackend.writers.input_places import InputPlaces
 from microstage_cbackend.writers.names import unique
 
 __all__ = ["STREAM", "WHOLE", "part_test", "stream_test", "whole_test"]
@@ -17,14 +19,17 @@ STREAM = "stream."
 "Prefix of a state that is checked behind calls of several steps each."
 
 
-def part_test(network: str, check: Check, names: list[str], arrays: Mapping[str, str]) -> str:
-    """Return `test_<part>`, which calls a part, a cell step by step from zeros, and compares what it gives."""
+def part_test(network: str, check: Check, names: list[str], arrays: Mapping[str, str], places: InputPlaces) -> str:
+    """Return `test_<part>`, which calls a part, a cell step by step from zeros, and compares what it gives.
+
+    Inputs that may lie in the arena lie there in every other vector.
+    """
     part, states = check.part, dict(check.part.states)
     fed = _prefixed("in", (t.name for t in part.inputs))
     got = _prefixed("out", part.output_names)
     what = f"{check.steps} steps from zero states, which are carried" if states else "one call"
     lines = [f"\n/* {part.name}: {what}. Returns its status. */", f"static int test_{part.name}(long vector)", "{"]
-    lines += [f"    {t.ctype} {fed[t.name]}[{t.size}]{' = {0}' if t.name in states else ''};" for t in part.inputs]
+    lines += [line for t in part.inputs for line in _input(t, fed[t.name], places.place(t.name), zero=t.name in states)]
     lines += [f"    {t.ctype} {got[n]}[{t.size}];" for n, t in zip(part.output_names, part.outputs)]
     lines += ["", f"    for (long step = 0; step < {check.steps}; step++) {{"]
     for t in part.inputs:
@@ -96,6 +101,15 @@ def whole_test(infer: InferApi, names: list[str], arrays: Mapping[str, str]) -> 
     for n, t in outputs:
         lines += _compare("0", t.size, names.index(f"{WHOLE}{n}"), arrays[n], got[n], "    ")
     return "\n".join([*lines, "    return 0;", "}", ""])
+
+
+def _input(tensor: Tensor, name: str, place: str, zero: bool) -> list[str]:
+    """Return lines that declare an input: memory of its own or, where the arena has a `place`, that by turns."""
+    own = f"{name}_apart" if place else name
+    lines = [f"    {tensor.ctype} {own}[{tensor.size}]{' = {0}' if zero else ''};"]
+    if place:
+        lines.append(f"    {tensor.ctype} *const {name} = vector % 2 ? {place}(&guarded.memory) : {own};")
+    return lines
 
 
 def _compare(start: str, size: int, tally: int, expected: str, found: str, indent: str) -> list[str]:

@@ -1,0 +1,74 @@
+"""Write `<model>_memory`, an arena in which the inputs lie too, and a function for the place of each.
+
+Inputs are read by the first layers and written over by later ones: they share memory with what is written then. Where
+they end behind what the layers need, `<model>_memory` is that much larger; the arena alone never is.
+"""
+
+from __future__ import annotations
+
+from microstage_cbackend.program.memory import MemoryPlan
+from microstage_cbackend.program.model import Model
+from microstage_cbackend.writers.names import Names, filled
+
+__all__ = ["InputPlaces", "places_of"]
+
+
+def places_of(model: Model) -> dict[str, str]:
+    """Return {input: the function that gives its place}.
+
+    None may lie in an arena that also holds what is kept between parts, or what makes sound into features.
+    """
+    if not model.ends or model.recurrent or model.features:
+        return {}
+    names = [t.name for t in model.ends.inputs]
+    return {name: f"{model.name}_{own}_place" for name, own in zip(names, Names(model.name).arguments(names, [])[0])}
+
+
+class InputPlaces:
+    """Say where the inputs of a network of one part lie in the memory that `plan` planned."""
+
+    def __init__(self, model: Model, plan: MemoryPlan, arena_bytes: int) -> None:
+        self._model, self._plan, self._functions = model.name, plan, places_of(model)
+        self._functions = self._functions if len(plan.inputs) == len(self._functions) else {}
+        ends = [buffer.offset + buffer.bytes for buffer in plan.inputs.values()] if self._functions else []
+        self._more = max([0, *(end - max(arena_bytes, 8) for end in ends)])
+
+    @property
+    def memory(self) -> str:
+        """Return the type of the memory that holds the arena, and more where inputs need it."""
+        return f"{self._model}_memory" if self._functions else f"{self._model}_arena"
+
+    def place(self, name: str) -> str:
+        """Return the function that gives the place of the input `name`; nothing where it has none."""
+        return self._functions.get(name, "")
+
+    def described(self) -> list[str]:
+        """Return the lines of the README."""
+        if not self._functions:
+            return []
+        first, more = (
+            next(iter(self._functions.values())),
+            f"{self._more} bytes more" if self._more else "no bytes more",
+        )
+        text = (
+            f"Inputs may lie in the arena: `{self._model}_memory memory;` takes {more}, and {first}(&memory) is a "
+            "place in it. Write the input there, give that pointer, and { &memory.arena } as context; the call writes over it."
+        )
+        return ["", *filled(text, "", "")]
+
+    def declarations(self) -> list[str]:
+        """Return the lines of the header."""
+        if not self._functions:
+            return []
+        name, first = self._model, next(iter(self._functions.values()))
+        more = f" uint64_t more[{self._more // 8}];" if self._more else ""
+        what = (
+            f"An arena with places for inputs, {self._more or 'no'} bytes larger. `{name}_memory memory;`: write an "
+            f"input to {first}(&memory), run with {{ &memory.arena }}, hand that pointer on: a run writes over it."
+        )
+        lines = ["", *filled(f"{what} */", "/* ", " * ")]
+        lines.append(f"typedef struct {{ {name}_arena arena;{more} }} {name}_memory;")
+        for tensor, buffer in self._plan.inputs.items():
+            lines += ["", f"static inline {tensor.ctype} *{self.place(tensor.name)}({name}_memory *memory)", "{"]
+            lines += [f"    return ({tensor.ctype} *)((unsigned char *)memory + {buffer.offset});", "}"]
+        return lines
