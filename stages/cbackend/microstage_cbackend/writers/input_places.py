@@ -46,13 +46,11 @@ class InputPlaces:
         """Return the lines of the README."""
         if not self._functions:
             return []
-        first, more = (
-            next(iter(self._functions.values())),
-            f"{self._more} bytes more" if self._more else "no bytes more",
-        )
+        first, more = next(iter(self._functions.values())), f"{self._more or 'no'} bytes more"
         text = (
-            f"Inputs may lie in the arena: `{self._model}_memory memory;` takes {more}, and {first}(&memory) is a "
-            "place in it. Write the input there, give that pointer, and { &memory.arena } as context; the call writes over it."
+            f"Inputs may lie in the arena: `{self._model}_memory memory;` takes {more} than the arena, and "
+            f"`{first}(&memory)` is a place in it. Write the input there, give that pointer, and `{{ &memory.arena }}` "
+            "as context; the call writes over it."
         )
         return ["", *filled(text, "", "")]
 
