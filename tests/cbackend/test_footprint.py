@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from drawn import write_network
 
-from microstage.errors import VerificationError
+from microstage.errors import MicrostageError, VerificationError
 from microstage_bench.drawn_networks import Drawing
 from microstage_bench.emulators import MACHINES
-from microstage_bench.footprint import firmware
+from microstage_bench.footprint import cortex_m4, firmware
 from microstage_bench.footprint.firmware import Build, Footprint, firmware_of
 from microstage_bench.footprint.vectors import measured_vectors
 from microstage_bench.names import MEASURED
@@ -69,6 +69,17 @@ def test_clang_makes_the_same_network_and_a_missing_one_is_named(networks, monke
     monkeypatch.setattr("shutil.which", lambda tool: None if tool == "clang" else tool)
     assert Build(MACHINE["cortex-m4"], "clang", "-O2").missing == "clang not installed: apt-get install clang"
     assert not Build(MACHINE["cortex-m4"], "gcc", "-O2").missing
+
+
+def test_cycles_are_modelled_of_the_instructions_that_the_clock_counted_and_of_no_others(networks):
+    build = Build(MACHINE["cortex-m4"], "gcc", "-O2")
+    if build.missing:
+        pytest.skip(build.missing)
+    with firmware_of(networks[64][0]) as program:
+        counted = program.measure(build).instructions
+        assert counted < cortex_m4.modelled(program, build, counted) < 2 * counted
+        with pytest.raises(MicrostageError, match="its clock counted .*: no cycles"):
+            cortex_m4.modelled(program, build, counted * 101 // 100)
 
 
 def test_an_answer_of_the_machine_that_is_not_ours_fails(networks, monkeypatch):

@@ -9,12 +9,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from microstage.errors import EnvironmentProblem
 from microstage.process.ending import ended
 from microstage_bench import memory
 from microstage_bench.emulators import MACHINES, Machine
-from microstage_bench.footprint.firmware import Build, Footprint, firmware_of
+from microstage_bench.footprint import cortex_m4
+from microstage_bench.footprint.firmware import Build, Firmware, Footprint, firmware_of
 from microstage_bench.names import MEASURED, WIDTHS
 from microstage_bench.subject import Subject, read_subjects
 from microstage_bench.tables import table, without_empty
@@ -22,7 +25,8 @@ from microstage_bench.write_models import network_named
 
 _COMPILERS = ("gcc", "clang")
 _LEVELS = ("-Os", "-O2")
-_HEADER = ("machine", "flash", "of it constants", "RAM with stack", "of it arena", "stack", "instructions")
+_CYCLES = "cycles: modelled, zero wait states"
+_HEADER = ("machine", "flash", "of it constants", "RAM with stack", "of it arena", "stack", "instructions", _CYCLES)
 _BESIDE = ("network", "C, {}: flash", "RAM", "tflm: .tflite + interpreter", "RAM", ".onnx + runtime")
 _AIMS = {4: "0.5", 1: "0.125"}
 
@@ -52,10 +56,21 @@ def _print_measured(name: str, folder: Path, machines: Sequence[Machine], functi
     with firmware_of(folder, function) as firmware:
         for build in builds:
             if not build.missing:
-                measured[build] = firmware.measure(build)
+                measured[build] = _with_cycles(firmware, build, firmware.measure(build))
                 print(f"{build}: {measured[build].instructions:,} instructions", flush=True)
     print("\n" + table((name, *_HEADER), _rows(builds, measured)), flush=True)
     return measured
+
+
+def _with_cycles(firmware: Firmware, build: Build, found: Footprint) -> Footprint:
+    """Return it with the cycles that are modelled, where the machine has a model."""
+    if build.machine.name != cortex_m4.NAME:
+        return found
+    try:
+        return replace(found, cycles=cortex_m4.modelled(firmware, build, found.instructions))
+    except EnvironmentProblem as problem:
+        print(f"{build}: {problem}", flush=True)
+        return found
 
 
 def _rows(builds: Sequence[Build], measured: Measured) -> Iterator[list[str]]:
@@ -66,7 +81,7 @@ def _rows(builds: Sequence[Build], measured: Measured) -> Iterator[list[str]]:
             yield [*what, build.missing, *[""] * (len(_HEADER) - 2)]
             continue
         f = measured[build]
-        numbers = (f.flash, f.constants, f.ram, f.arena, f.stack, f.instructions)
+        numbers = (f.flash, f.constants, f.ram, f.arena, f.stack, f.instructions, f.cycles)
         yield [*what, *(f"{n:,}" if n else "" for n in numbers)]
 
 

@@ -20,7 +20,7 @@ from microstage_bench.emulators import BOARDS, Machine
 from microstage_bench.footprint.vectors import COUNT, measured_vectors
 from microstage_bench.generated import caller, declaration, sources_of
 
-__all__ = ["Build", "Firmware", "Footprint", "firmware_of"]
+__all__ = ["Build", "Firmware", "Footprint", "firmware_of", "told"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ class Footprint:
     arena: int
     stack: int
     instructions: int
+    cycles: int = 0
+    "0 for a machine without a model of its own."
 
     @property
     def flash(self) -> int:
@@ -93,10 +95,9 @@ class Firmware:
         """
         if build.missing:
             raise EnvironmentProblem(f"{build.machine.name}: {build.missing}.")
-        program, sizes = self.link(build)
-        bare = _empty(build)
+        sizes, bare = self.link(build), _empty(build)
         grown = {section: size - bare.get(section, 0) for section, size in sizes.items()}
-        words = self.run(build, program)
+        words = self.run(build)
         initialised, zeroed = (
             sum(size for name, size in grown.items() if name.startswith(kind)) for kind in (".data", ".bss")
         )
@@ -104,15 +105,19 @@ class Firmware:
         arena, stack, instructions = (int(words[name]) for name in ("arena", "stack", "instructions"))
         return Footprint(grown[".text"], constants, initialised + zeroed, arena, stack, instructions)
 
-    def link(self, build: Build) -> tuple[Path, dict[str, int]]:
-        """Link the network with what measures it; return the program and the sizes of its sections."""
-        program = self.scratch / f"{build.machine.name}-{build.compiler}{build.level}"
-        _ = self._prepared
-        return program, _linked(build, sources_of(self.folder), (f"-I{self.folder}", f"-I{self.scratch}"), program)
+    def program(self, build: Build) -> Path:
+        """Return where `link` puts the program."""
+        return self.scratch / f"{build.machine.name}-{build.compiler}{build.level}"
 
-    def run(self, build: Build, program: Path, *more: str) -> dict[str, str]:
-        """Run a program that was linked; return what it prints, {word: number}."""
-        emulator = [*build.machine.emulator[:-1], *more, build.machine.emulator[-1], str(program)]
+    def link(self, build: Build) -> dict[str, int]:
+        """Link the network with what measures it; return the sizes of the program's sections."""
+        _ = self._prepared
+        included = (f"-I{self.folder}", f"-I{self.scratch}")
+        return _linked(build, sources_of(self.folder), included, self.program(build))
+
+    def run(self, build: Build, *more: str) -> dict[str, str]:
+        """Run the program, with `more` words for the emulator; return what it prints, {word: number}."""
+        emulator = [*build.machine.emulator[:-1], *more, build.machine.emulator[-1], str(self.program(build))]
         done = subprocess.run(emulator, capture_output=True, text=True, cwd=self.scratch, check=False)
         said = done.stdout.split()
         where = f"{self.folder.name} on {build}"
@@ -157,18 +162,19 @@ def _linked(build: Build, sources: list[Path], flags: tuple[str, ...], program: 
     machine, objects = build.machine, Path(f"{program}.objects")
     objects.mkdir(exist_ok=True)
     if sources:
-        _told([*build.command, *flags, "-c", *map(str, sources)], objects)
+        told([*build.command, *flags, "-c", *map(str, sources)], objects)
     measuring = Build(machine, "gcc", build.level).command
     clock = (f"-DCLOCK={machine.clock}", f"-DVECTORS={COUNT}", "-Wl,--gc-sections")
     linked = [str(BOARDS / "measure.c"), *(str(objects / f"{source.stem}.o") for source in sources)]
     ends = [flag for flag in machine.link if flag not in machine.library]
-    _told([*measuring, *clock, *flags, "-o", str(program), *linked, *ends], objects)
-    listed = _told([machine.tool("size"), "-A", str(program)], objects)
+    told([*measuring, *clock, *flags, "-o", str(program), *linked, *ends], objects)
+    listed = told([machine.tool("size"), "-A", str(program)], objects)
     rows = (line.split() for line in listed.splitlines())
     return {row[0]: int(row[1]) for row in rows if row and row[0].startswith(".")}
 
 
-def _told(command: list[str], folder: Path) -> str:
+def told(command: list[str], folder: Path | None = None) -> str:
+    """Run a tool of a compiler's family in `folder`; return what it prints."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     if done.returncode:
         raise MicrostageError(f"{command[0]} refused the firmware: {done.stderr.strip()[:2000]}")
