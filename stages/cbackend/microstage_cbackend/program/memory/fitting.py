@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from microstage_cbackend.program.memory.lives import Buffer, most_alive
+from microstage_cbackend.program.memory.lives import ALIGNMENT, Buffer, most_alive
 
 __all__ = ["Fitting"]
 
@@ -80,10 +80,10 @@ class Fitting:
         return places
 
     def _tried(self, one: Buffer, other: Buffer) -> list[int]:
-        key = (one, other)
-        if key not in self._distances:
-            self._distances[key] = [d for d in one.distances(other) if d % 8 == 0]
-        return self._distances[key]
+        if (one, other) not in self._distances:
+            tried = [d for d in one.distances(other) if d % ALIGNMENT == 0]
+            self._distances |= {(one, other): tried, (other, one): [-d for d in tried]}
+        return self._distances[one, other]
 
     def _allows(self, one: Buffer, other: Buffer, distance: int) -> bool:
         key = (one, other, distance)

@@ -42,8 +42,8 @@ def aligned(count: int) -> int:
 class Buffer:
     """Describe `bytes` of memory that layers `first` to `last` use, both included.
 
-    `born` and `dies` hold the times of each byte's first write and last read, int64 [2 walks][bytes]; left out, all
-    bytes are needed as long as those layers run.
+    `born` and `dies` hold the times of each byte's first write and last read, int64 [one or two walks][bytes]; left out,
+    all bytes are needed as long as those layers run.
     """
 
     bytes: int
@@ -61,7 +61,7 @@ class Buffer:
     def _filled(self, times: np.ndarray, time: int) -> np.ndarray:
         """Return times of all bytes; what is behind the last one shares its time."""
         if times is _UNKNOWN:
-            return np.broadcast_to(np.int64(time), (2, self.bytes))
+            return np.broadcast_to(np.int64(time), (1, self.bytes))
         return np.pad(times, ((0, 0), (0, self.bytes - times.shape[1])), mode="edge")
 
     def meets(self, other: Buffer) -> bool:
@@ -101,26 +101,39 @@ class Buffer:
 def _least(dies: np.ndarray, born: np.ndarray) -> int:
     """Return how far below a dying buffer one being born must start so that it never runs into what is still read."""
     least = 0
-    for read, written in zip(dies, born):
+    for walk in range(max(len(dies), len(born))):
+        first, last = _runs(_walk(dies, walk))[0], _runs(_walk(born, walk))[1]
+        read, written = _walk(dies, walk)[first], _walk(born, walk)[last]
         order = np.argsort(written, kind="stable")
-        reached = np.concatenate([[-1], np.maximum.accumulate(order)])
+        reached = np.concatenate([[-1], np.maximum.accumulate(last[order])])
         highest = reached[np.searchsorted(written[order], read, side="left")]
-        least = max(least, int(np.max(highest - np.arange(len(read)) + 1)))
+        least = max(least, int(np.max(highest - first + 1)))
     return least
+
+
+def _walk(times: np.ndarray, walk: int) -> np.ndarray:
+    """Return the times of one walk; where there is only one, it is both."""
+    return times[min(walk, len(times) - 1)]
 
 
 def most_alive(buffers: list[Buffer]) -> int:
     """Return the most bytes that are needed at one time, below which no plan is possible."""
     most = 0
-    for walk in range(2):
-        ends = [_spans(buffer.born[walk], np.maximum(buffer.dies[walk], buffer.born[walk] + 1)) for buffer in buffers]
-        times, changes = (np.concatenate(parts) for parts in zip(*ends)) if ends else (np.zeros(1), np.zeros(1, int))
-        order = np.lexsort((changes, times))
-        most = max(most, int(np.cumsum(changes[order]).max(initial=0)))
+    for walk in range(max((len(t) for b in buffers for t in (b.born, b.dies)), default=0)):
+        ends = [_changes(_walk(b.born, walk), _walk(b.dies, walk)) for b in buffers]
+        times, changes = (np.concatenate(parts) for parts in zip(*ends))
+        most = max(most, int(np.cumsum(changes[np.lexsort((changes, times))]).max()))
     return most
 
 
-def _spans(born: np.ndarray, dies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the times at which the number of bytes alive changes, and by how many."""
-    (starts, more), (ends, less) = np.unique(born, return_counts=True), np.unique(dies, return_counts=True)
-    return np.concatenate([starts, ends]), np.concatenate([more, -less])
+def _changes(born: np.ndarray, dies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the times at which the number of bytes alive changes, and by how many; a time may be there repeatedly."""
+    dies = np.maximum(dies, born + 1)
+    (starts, behind), (ends, gone) = _runs(born), _runs(dies)
+    return np.concatenate([born[starts], dies[ends]]), np.concatenate([behind - starts + 1, ends - gone - 1])
+
+
+def _runs(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first and the last byte of each run of bytes that share a time."""
+    last = np.append(np.flatnonzero(times[1:] != times[:-1]), len(times) - 1)
+    return np.concatenate([[0], last[:-1] + 1]), last

@@ -23,7 +23,10 @@ NEVER = -1
 
 @dataclass(frozen=True)
 class Order:
-    """Hold steps, int64 [2 walks][bytes]: of the last read of each input that is no constant, of the first write."""
+    """Hold steps, int64 [walks][bytes]: of the last read of each input that is no constant, of the first write.
+
+    There is one walk, or two: forward and backward.
+    """
 
     reads: tuple[np.ndarray, ...]
     writes: np.ndarray
@@ -42,7 +45,7 @@ def _windows(layer: KernelCall) -> Order:
     steps = np.where(np.minimum(rows[:, None], columns) < 0, NEVER, rows[:, None] * s["out_width"] + columns)
     read = np.broadcast_to(steps[None, :, :, None], (s["planes"], *steps.shape, s["channels"]))
     written = np.repeat(np.arange(s["out_height"] * s["out_width"]), s["filters"] * bits_of(layer.output.ctype) // 8)
-    return Order((_both(read),), _both(written))
+    return Order((read.reshape(1, -1),), written.reshape(1, -1))
 
 
 def _depthwise(layer: KernelCall) -> Order:
@@ -75,11 +78,6 @@ def _uses(s: dict, size: str, axis: str, pad: str) -> np.ndarray:
     start = np.arange(s[size])[:, None] + s[pad] - np.arange(s[f"kernel_{axis}"]) * s[f"dilation_{axis}"]
     output, between = np.divmod(start, s[f"stride_{axis}"])
     return np.where((between == 0) & (output >= 0) & (output < s[f"out_{size}"]), output, NEVER)
-
-
-def _both(steps: np.ndarray) -> np.ndarray:
-    """Return the same steps in both walks."""
-    return np.broadcast_to(steps.reshape(1, -1), (2, steps.size))
 
 
 _ORDERS: dict[str, Callable[[KernelCall], Order]] = {

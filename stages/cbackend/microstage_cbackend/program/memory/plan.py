@@ -62,14 +62,15 @@ def _buffer(part: Part, orders: list[Order | None], tensor: Tensor) -> Buffer:
 
 def _born(layer: KernelCall, order: Order, number: int, tensor: Tensor) -> np.ndarray:
     """Return when `layer`, the first to use `tensor`, writes each byte; what it does not write is written later."""
-    times = np.full((2, tensor.bytes), after(number))
+    times = np.full((len(order.writes), tensor.bytes), after(number))
     times[:, _span(layer.output)] = moment(number, order.writes)
     return times
 
 
 def _dies(layer: KernelCall, order: Order, number: int, tensor: Tensor) -> np.ndarray:
     """Return when `layer`, the last to use `tensor`, reads each byte; what it does not read was read before."""
-    times = np.full((2, tensor.bytes), before(number) if not _writes(layer, tensor) else after(number))
+    walks = max(len(steps) for steps in order.reads)
+    times = np.full((walks, tensor.bytes), after(number) if _writes(layer, tensor) else before(number))
     for view, steps in zip((t for t in layer.inputs if t.data is None), order.reads):
         if view.root is tensor:
             times[:, _span(view)] = np.maximum(times[:, _span(view)], moment(number, steps))
