@@ -42,8 +42,8 @@ def aligned(count: int) -> int:
 class Buffer:
     """Describe `bytes` of memory that layers `first` to `last` use, both included.
 
-    `born` and `dies` hold the times of each byte's first write and last read, int64 [one or two walks][bytes]; left out,
-    all bytes are needed as long as those layers run.
+    `born` and `dies` hold the times of each byte's first write and last read, int64 [one or two walks][bytes]; left
+    out, all bytes are needed as long as those layers run.
     """
 
     bytes: int
