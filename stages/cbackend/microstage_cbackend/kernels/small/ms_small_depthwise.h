@@ -80,6 +80,11 @@ MS_INLINE void ms_small_depthwise_requant_c(const uint8_t *x, const int8_t *w, u
     ms_small_depthwise_any_c(x, w, y, scratch, shape, (ms_small_stage){0, 0, q});
 }
 
+#if defined MS_ARM_DSP
+#include "ms_small_depthwise_dsp.h"
+#define MS_SMALL_DEPTHWISE(name) ms_small_##name##_dsp
+#endif
+
 #if !defined MS_SMALL_DEPTHWISE
 #define MS_SMALL_DEPTHWISE(name) ms_small_##name##_c
 #endif

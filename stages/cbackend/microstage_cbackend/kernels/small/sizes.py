@@ -10,6 +10,12 @@ __all__ = ["conv_scratch", "depthwise_scratch"]
 
 _POSITIONS = 4
 _WALK, _SUMS = 176, 32
+_GROUP = 4
+"Channels that are split at once."
+_JOB = 260
+"Bytes of ms_small_depthwise_job_dsp."
+_PLANES = 2200
+"Bytes of planes, where one row of outputs needs no more."
 
 
 def conv_scratch(shape: Mapping[str, int]) -> int:
@@ -20,7 +26,23 @@ def conv_scratch(shape: Mapping[str, int]) -> int:
 
 
 def depthwise_scratch(shape: Mapping[str, int]) -> int:
-    """Count the bytes for a shape of ms_small_depthwise: the rows of a channel that one row of outputs sees."""
+    """Count the bytes for a shape of ms_small_depthwise: planes of 16 bits of four channels, and what lies before them.
+
+    The planes hold the rows that as many rows of outputs see as fit a budget.
+    """
     span = (shape["kernel_h"] - 1) * shape["dilation_h"] + 1
-    columns = (shape["out_width"] - 1) * shape["stride_w"] + (shape["kernel_w"] - 1) * shape["dilation_w"] + 1
-    return span * columns
+    pairs = ((shape["kernel_w"] - 1) * shape["dilation_w"] + 2) // 2
+    if _is_3x3(shape):
+        pitch, taps = (shape["out_width"] + 1 if shape["stride_w"] == 2 else (shape["out_width"] + 3) // 2), 0
+    else:
+        whole = -(-shape["out_width"] // _POSITIONS) * _POSITIONS
+        pitch, taps = ((whole - 1) * shape["stride_w"] + 1) // 2 + pairs, shape["kernel_h"] * pairs
+    row = 4 * _GROUP * pitch
+    more = max(0, _PLANES - span * row) // (row * shape["stride_h"])
+    return _JOB + row * (span + min(more, shape["out_height"] - 1) * shape["stride_h"]) + 4 * taps
+
+
+def _is_3x3(shape: Mapping[str, int]) -> bool:
+    """Tell whether the kernels of 3 x 3 taps compute a depthwise convolution."""
+    kernel = (shape["kernel_h"], shape["kernel_w"], shape["dilation_w"])
+    return kernel == (3, 3, 1) and shape["stride_w"] <= 2 and shape["out_width"] > 1

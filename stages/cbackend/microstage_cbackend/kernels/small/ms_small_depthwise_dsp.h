@@ -1,0 +1,353 @@
+/* ms_small_depthwise for the Arm DSP extension (Cortex-M4, M7, M33).
+ *
+ * Four channels at a time become planes of 16 bits in scratch, for some rows of outputs; then one channel after the
+ * other is summed, two neighbouring outputs at once. A 3 x 3 kernel lies in six registers, two weights in each; of others, sums
+ * alone are made by assembly, and by C what is stored. Weights, q and results as in ms_small_depthwise.h.
+ */
+#ifndef MS_SMALL_DEPTHWISE_DSP_H
+#define MS_SMALL_DEPTHWISE_DSP_H
+
+#include "ms_small_planes_dsp.h"
+
+enum { MS_SMALL_CHUNK = 8, MS_SMALL_PLANES = 2200 };
+
+/* Channels of a strip, one after the other: q, w, x (the first of three rows of a window) and y are those of the next.
+ * used: bytes of x that a row's pairs of outputs advance; step: from row to row of a window; gap: from a row's end to the next row of
+ * windows, row: from row to row of them; y_gap the same in y; odd: a single output stands behind the pairs; plane: to the next channel. */
+typedef struct {
+    const int32_t *q;
+    const int8_t *w;
+    const uint32_t *x;
+    void *y;
+    int32_t channels, offset, pixel, used, step, gap, rows, row, y_gap, odd, plane;
+} ms_small_channels_dsp;
+
+/* r0-r5: w0 w1, w1 w2 of each row; r6, r7: two sums; r10-r12: three rows; lr: y.
+ * On the stack: bias, multiplier, offset, pixel, end of the pairs, the structure, rows left. */
+#define MS_SMALL_ENTER_DSP                                                               \
+    "push {r4-r11, lr}\n sub sp, #28\n str r0, [sp, #20]\n"                              \
+    "ldrd r1, r2, [r0, #20]\n strd r1, r2, [sp, #8]\n"                                   \
+    "0: ldr r12, [sp, #20]\n ldmia r12, {r0, r6, r10, lr}\n"                             \
+    "ldrd r1, r2, [r0], #8\n strd r1, r2, [sp]\n"                                        \
+    "ldrd r1, r2, [r12, #28]\n ldr r3, [r12, #56]\n ldr r4, [r12, #40]\n"                \
+    "add r7, r6, #9\n add r8, r10, r3\n add r9, lr, #1\n stmia r12, {r0, r7-r9}\n"       \
+    "add r1, r10\n str r1, [sp, #16]\n str r4, [sp, #24]\n"                              \
+    "add r11, r10, r2\n add r12, r11, r2\n"                                              \
+    MS_SMALL_WEIGHTS_DSP("r0", "r1", "0", "1", "2")                                      \
+    MS_SMALL_WEIGHTS_DSP("r2", "r3", "3", "4", "5")                                      \
+    MS_SMALL_WEIGHTS_DSP("r4", "r5", "6", "7", "8")                                      \
+    "1:\n"
+#define MS_SMALL_WEIGHTS_DSP(a, b, i, j, k)                                              \
+    "ldrsb r7, [r6, #" i "]\n ldrsb r8, [r6, #" j "]\n ldrsb r9, [r6, #" k "]\n"         \
+    "pkhbt " a ", r7, r8, lsl #16\n pkhbt " b ", r8, r9, lsl #16\n"
+
+/* Outputs at columns 0 and 1 of four, or 0 and 2 of five; `first` is where the second sum begins. */
+#define MS_SMALL_ROW_1_DSP(x, a, b, first)                                               \
+    "ldrd r8, r9, [" x "], #4\n"                                                         \
+    "smlatb r7, r8, " a ", " first "\n smlad r6, r8, " a ", r6\n"                        \
+    "smlabt r6, r9, " b ", r6\n smlad r7, r9, " b ", r7\n"
+#define MS_SMALL_ROW_2_DSP(x, a, b, first)                                               \
+    "ldrd r8, r9, [" x "], #8\n"                                                         \
+    "smlad r7, r9, " a ", " first "\n smlad r6, r8, " a ", r6\n"                         \
+    "ldr r8, [" x "]\n smlabt r6, r9, " b ", r6\n smlabt r7, r8, " b ", r7\n"
+#define MS_SMALL_PAIR_DSP(ROW) "ldr r6, [sp]\n" ROW("r10", "r0", "r1", "r6") ROW("r11", "r2", "r3", "r7") ROW("r12", "r4", "r5", "r7")
+#define MS_SMALL_SINGLE_ROW_DSP(x, a, b) "ldrd r8, r9, [" x "]\n smlad r6, r8, " a ", r6\n smlabt r6, r9, " b ", r6\n"
+#define MS_SMALL_SINGLE_DSP                                                              \
+    "ldr r6, [sp]\n" MS_SMALL_SINGLE_ROW_DSP("r10", "r0", "r1")                          \
+    MS_SMALL_SINGLE_ROW_DSP("r11", "r2", "r3") MS_SMALL_SINGLE_ROW_DSP("r12", "r4", "r5")
+
+/* (sum * multiplier + offset * 2^32) >> 32 in SMMLA, the rest of the line in USAT. */
+#define MS_SMALL_STORE_PAIR_DSP(shift)                                                   \
+    "ldrd r8, r9, [sp, #4]\n smmla r6, r6, r8, r9\n smmla r7, r7, r8, r9\n"              \
+    "usat r6, #8, r6, asr #" #shift "\n usat r7, #8, r7, asr #" #shift "\n"              \
+    "ldrd r8, r9, [sp, #12]\n strb r6, [lr]\n strb r7, [lr, r8]\n add lr, lr, r8, lsl #1\n"
+#define MS_SMALL_STORE_SINGLE_DSP(shift)                                                 \
+    "ldrd r8, r9, [sp, #4]\n smmla r6, r6, r8, r9\n usat r6, #8, r6, asr #" #shift "\n strb r6, [lr]\n"
+#define MS_SMALL_SUMS_PAIR_DSP(none) "str r6, [lr], #4\n str r7, [lr], #4\n ldr r9, [sp, #16]\n"
+#define MS_SMALL_SUMS_SINGLE_DSP(none) "str r6, [lr]\n"
+
+#define MS_SMALL_LEAVE_DSP(single)                                                       \
+    "cmp r10, r9\n bne 1b\n"                                                             \
+    "ldr r6, [sp, #20]\n ldr r7, [r6, #52]\n cbz r7, 2f\n" single "ldr r6, [sp, #20]\n"  \
+    "2: ldr r9, [sp, #24]\n subs r9, #1\n beq 3f\n str r9, [sp, #24]\n"                  \
+    "ldr r8, [r6, #36]\n add r10, r8\n add r11, r8\n add r12, r8\n"                      \
+    "ldrd r7, r8, [r6, #44]\n add lr, r8\n ldr r9, [sp, #16]\n add r9, r7\n str r9, [sp, #16]\n b 1b\n" \
+    "3: ldr r7, [r6, #16]\n subs r7, #1\n str r7, [r6, #16]\n bne 0b\n"                  \
+    "add sp, #28\n pop {r4-r11, pc}\n"
+
+#define MS_SMALL_3X3_DSP(name, ROW, PAIR, SINGLE, shift)                                 \
+    MS_SMALL_ASM name(ms_small_channels_dsp *c __attribute__((unused)))                  \
+    {                                                                                    \
+        __asm__ volatile(MS_SMALL_ENTER_DSP MS_SMALL_PAIR_DSP(ROW) PAIR(shift)           \
+                         MS_SMALL_LEAVE_DSP(MS_SMALL_SINGLE_DSP SINGLE(shift)));         \
+    }
+#define MS_SMALL_LINES_DSP(stride, shift)                                                \
+    MS_SMALL_3X3_DSP(ms_small_3x3_##stride##_##shift##_dsp, MS_SMALL_ROW_##stride##_DSP, \
+                     MS_SMALL_STORE_PAIR_DSP, MS_SMALL_STORE_SINGLE_DSP, shift)
+
+MS_SMALL_LINES_DSP(1, 4)
+MS_SMALL_LINES_DSP(1, 9)
+MS_SMALL_LINES_DSP(1, 14)
+MS_SMALL_LINES_DSP(2, 4)
+MS_SMALL_LINES_DSP(2, 9)
+MS_SMALL_LINES_DSP(2, 14)
+MS_SMALL_3X3_DSP(ms_small_3x3_1_sums_dsp, MS_SMALL_ROW_1_DSP, MS_SMALL_SUMS_PAIR_DSP, MS_SMALL_SUMS_SINGLE_DSP, 0)
+MS_SMALL_3X3_DSP(ms_small_3x3_2_sums_dsp, MS_SMALL_ROW_2_DSP, MS_SMALL_SUMS_PAIR_DSP, MS_SMALL_SUMS_SINGLE_DSP, 0)
+
+/* Sums of any kernel, four outputs at once, which uses up x, y and fours. step: bytes from output to output; pairs: of weights in a row, at w as pairs of 16 bits;
+ * gap: bytes from the end of a row of taps to the next. */
+typedef struct {
+    const void *x;
+    const uint32_t *w;
+    int32_t *y;
+    int32_t step, rows, pairs, gap, fours;
+} ms_small_taps_dsp;
+
+MS_SMALL_ASM ms_small_sum_taps_dsp(ms_small_taps_dsp *taps __attribute__((unused)))
+{
+    __asm__ volatile(
+        "push {r0, r4-r11, lr}\n"
+        "ldr r11, [r0, #12]\n add r12, r11, r11, lsl #1\n"
+        "1: ldr r6, [sp]\n ldrd r4, r5, [r6]\n"
+        "add r7, r4, r11, lsl #2\n str r7, [r6]\n ldr r6, [r6, #16]\n"
+        "mov r0, #0\n mov r1, #0\n mov r2, #0\n mov r3, #0\n"
+        "2: ldr r7, [sp]\n ldr r7, [r7, #20]\n"
+        "3: ldr r8, [r5], #4\n ldr r9, [r4, r11]\n ldr r10, [r4, r11, lsl #1]\n ldr lr, [r4, r12]\n"
+        "smlad r1, r9, r8, r1\n ldr r9, [r4], #4\n"
+        "smlad r2, r10, r8, r2\n smlad r3, lr, r8, r3\n smlad r0, r9, r8, r0\n"
+        "subs r7, #1\n bne 3b\n"
+        "ldr r7, [sp]\n ldr r8, [r7, #24]\n add r4, r8\n subs r6, #1\n bne 2b\n"
+        "ldr r8, [r7, #8]\n stmia r8!, {r0-r3}\n str r8, [r7, #8]\n"
+        "ldr r8, [r7, #28]\n subs r8, #1\n str r8, [r7, #28]\n bne 1b\n"
+        "pop {r0, r4-r11, pc}\n");
+}
+
+/* Whether the kernels of 3 x 3 taps compute `shape`. */
+MS_INLINE int ms_small_is_3x3_dsp(const ms_small_conv_shape *shape)
+{
+    return shape->kernel_h == 3 && shape->kernel_w == 3 && shape->dilation_w == 1 && shape->stride_w <= 2 && shape->out_width > 1;
+}
+
+/* Pairs of 16-bit weights in a row of taps, zeros between dilated ones included. */
+MS_INLINE int32_t ms_small_tap_pairs_dsp(const ms_small_conv_shape *shape)
+{
+    return ((shape->kernel_w - 1) * shape->dilation_w + 2) / 2;
+}
+
+/* Words of a row of a plane: of depthwise_scratch(...). */
+MS_INLINE int32_t ms_small_pitch_dsp(const ms_small_conv_shape *shape)
+{
+    if (ms_small_is_3x3_dsp(shape)) {
+        return shape->stride_w == 2 ? shape->out_width + 1 : (shape->out_width + 3) / 2;
+    }
+    return ((((shape->out_width + 3) & ~3) - 1) * shape->stride_w + 1) / 2 + ms_small_tap_pairs_dsp(shape);
+}
+
+typedef void ms_small_3x3_dsp(ms_small_channels_dsp *c);
+
+/* What a call works with, at the head of scratch: the stack is small. kernel: of 3 x 3 taps, for lines or for sums; pairs: the weights of
+ * one channel as pairs, of other taps. A strip: rows h...h + rows - 1 of the outputs of channels c...c + count - 1, whose inputs lie
+ * in planes k...k + count - 1. */
+typedef struct {
+    ms_small_planes_dsp planes;
+    const uint8_t *x;
+    const int8_t *w;
+    uint8_t *y;
+    ms_small_stage stage;
+    ms_small_3x3_dsp *kernel;
+    uint32_t *pairs;
+    int32_t lines, c, count, k, h, rows;
+    ms_small_channels_dsp channels;
+    ms_small_taps_dsp taps;
+    int32_t sums[MS_SMALL_CHUNK + 4];
+} ms_small_depthwise_job_dsp;
+
+typedef char ms_small_job_is_as_counted[sizeof(ms_small_depthwise_job_dsp) == 260 ? 1 : -1];
+
+/* Run the assembly of 3 x 3 taps over `rows` rows of `count` outputs, from row r and column v of the strip's channel i on. */
+MS_SMALL_STATIC void ms_small_run_3x3_dsp(ms_small_depthwise_job_dsp *job, int32_t i, int32_t r, int32_t v, int32_t count, int32_t rows)
+{
+    const ms_small_conv_shape *s = job->planes.shape;
+    const int32_t row = 4 * MS_SMALL_GROUP * job->planes.pitch, pairs = count / 2;
+    ms_small_channels_dsp *c = &job->channels;
+    c->w = job->w + 9 * (job->c + i);
+    c->x = job->planes.words + (r * row / 4) * s->stride_h + (job->k + i) * job->planes.pitch + v / 2 * s->stride_w;
+    c->used = 4 * pairs * s->stride_w;
+    c->step = s->dilation_h * row;
+    c->row = s->stride_h * row;
+    c->gap = c->row - c->used;
+    c->rows = rows;
+    c->pixel = s->channels;
+    c->y_gap = (s->out_width - 2 * pairs) * s->channels;
+    c->odd = count & 1;
+    c->plane = 4 * job->planes.pitch;
+    job->kernel(c);
+}
+
+/* Hold 0..255 to the line's low..high, and flip: `count` channels of each pixel. */
+MS_SMALL_STATIC void ms_small_hold_dsp(uint8_t *y, int32_t pixels, int32_t count, int32_t pixel, const ms_line *line)
+{
+    for (int32_t i = 0; i < pixels; i++, y += pixel) {
+        for (int32_t k = 0; k < count; k++) {
+            const int32_t level = y[k] < line->low ? line->low : y[k] > line->high ? line->high : y[k];
+            y[k] = (uint8_t)(level ^ line->flip);
+        }
+    }
+}
+
+/* The weights of channel c as pairs of 16 bits, zeros between dilated ones and behind each row. */
+MS_SMALL_STATIC void ms_small_pair_taps_dsp(ms_small_depthwise_job_dsp *job, int32_t c)
+{
+    const ms_small_conv_shape *s = job->planes.shape;
+    const int32_t each = 2 * ms_small_tap_pairs_dsp(s);
+    const int8_t *w = job->w + c * s->kernel_h * s->kernel_w;
+    int16_t *to = (int16_t *)(void *)job->pairs;
+    memset(to, 0, (size_t)(2 * each * s->kernel_h));
+    for (int32_t i = 0; i < s->kernel_h; i++, to += each) {
+        for (int32_t j = 0; j < s->kernel_w; j++) {
+            to[j * s->dilation_w] = *w++;
+        }
+    }
+}
+
+/* The sums of `count` outputs of 3 x 3 taps from column v of row r of the strip on. */
+MS_SMALL_STATIC void ms_small_sums_3x3_dsp(ms_small_depthwise_job_dsp *job, int32_t i, int32_t r, int32_t v, int32_t count)
+{
+    static const int32_t none[2] = {0, 0};
+    job->channels.q = none;
+    job->channels.y = job->sums;
+    job->channels.channels = 1;
+    ms_small_run_3x3_dsp(job, i, r, v, count, 1);
+}
+
+/* The same of other taps. */
+MS_SMALL_STATIC void ms_small_sums_any_dsp(ms_small_depthwise_job_dsp *job, int32_t i, int32_t r, int32_t v, int32_t count)
+{
+    const ms_small_conv_shape *s = job->planes.shape;
+    const int32_t row = MS_SMALL_GROUP * job->planes.pitch;
+    ms_small_taps_dsp *taps = &job->taps;
+    taps->x = (const uint16_t *)(const void *)(job->planes.words + r * s->stride_h * row + (job->k + i) * job->planes.pitch) + v * s->stride_w;
+    taps->w = job->pairs;
+    taps->y = job->sums;
+    taps->step = 2 * s->stride_w;
+    taps->rows = s->kernel_h;
+    taps->pairs = ms_small_tap_pairs_dsp(s);
+    taps->gap = 4 * (row * s->dilation_h - taps->pairs);
+    taps->fours = (count + 3) / 4;
+    ms_small_sum_taps_dsp(taps);
+}
+
+/* What is stored for `count` sums of channel c. */
+MS_SMALL_STATIC void ms_small_store_sums_dsp(const ms_small_depthwise_job_dsp *job, uint8_t *y, int32_t c, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++, y += job->planes.shape->channels) {
+        ms_small_store(y, 0, c, job->sums[i], job->stage);
+    }
+}
+
+/* Channel i of the strip: chunk by chunk its sums, and what is stored for them. */
+MS_SMALL_STATIC void ms_small_any_channel_dsp(ms_small_depthwise_job_dsp *job, uint8_t *y, int32_t i)
+{
+    for (int32_t r = 0; r < job->rows; r++) {
+        for (int32_t v = 0, left, count; v < job->planes.shape->out_width; v += count, y += count * job->planes.shape->channels) {
+            left = job->planes.shape->out_width - v;
+            count = left <= MS_SMALL_CHUNK + 1 ? left : MS_SMALL_CHUNK; /* a single one in a width of 1 alone */
+            (ms_small_is_3x3_dsp(job->planes.shape) ? ms_small_sums_3x3_dsp : ms_small_sums_any_dsp)(job, i, r, v, count);
+            ms_small_store_sums_dsp(job, y, job->c + i, count);
+        }
+    }
+}
+
+/* The strip whose planes are filled: lines of 3 x 3 taps. */
+MS_SMALL_STATIC void ms_small_lines_strip_dsp(ms_small_depthwise_job_dsp *job, uint8_t *y)
+{
+    const ms_line *line = job->stage.line;
+    const ms_small_conv_shape *s = job->planes.shape;
+    job->channels.q = job->stage.q + 2 * job->c;
+    job->channels.y = y;
+    job->channels.channels = job->count;
+    job->channels.offset = line->offset;
+    ms_small_run_3x3_dsp(job, 0, 0, 0, s->out_width, job->rows);
+    if (line->low > 0 || line->high < 255 || line->flip) {
+        ms_small_hold_dsp(y, job->rows * s->out_width, job->count, s->channels, line);
+    }
+}
+
+/* The same: whatever it is. */
+MS_SMALL_STATIC void ms_small_any_strip_dsp(ms_small_depthwise_job_dsp *job, uint8_t *y)
+{
+    for (int32_t i = 0; i < job->count; i++) {
+        if (!ms_small_is_3x3_dsp(job->planes.shape)) {
+            ms_small_pair_taps_dsp(job, job->c + i);
+        }
+        ms_small_any_channel_dsp(job, y + i, i);
+    }
+}
+
+/* All channels, four at a time; where fewer are left, the last four are split once more. */
+MS_SMALL_STATIC void ms_small_depthwise_work_dsp(ms_small_depthwise_job_dsp *job)
+{
+    const ms_small_conv_shape *s = job->planes.shape;
+    for (job->c = 0; job->c < s->channels; job->c += MS_SMALL_GROUP) {
+        const int32_t left = s->channels - job->c;
+        job->count = left < MS_SMALL_GROUP ? left : MS_SMALL_GROUP;
+        job->k = job->c ? MS_SMALL_GROUP - job->count : 0;
+        for (job->h = 0; job->h < s->out_height; job->h += job->planes.strip) {
+            job->rows = s->out_height - job->h < job->planes.strip ? s->out_height - job->h : job->planes.strip;
+            ms_small_fill_planes_dsp(job->x + job->c - job->k, job->h, job->rows, &job->planes);
+            (job->lines ? ms_small_lines_strip_dsp : ms_small_any_strip_dsp)(job, job->y + job->h * s->out_width * s->channels + job->c);
+        }
+    }
+}
+
+/* The kernel of lines for a step and a shift; null: none. */
+MS_INLINE ms_small_3x3_dsp *ms_small_lines_of_dsp(int32_t stride, int32_t shift)
+{
+    switch (shift) {
+    case 4: return stride == 1 ? ms_small_3x3_1_4_dsp : ms_small_3x3_2_4_dsp;
+    case 9: return stride == 1 ? ms_small_3x3_1_9_dsp : ms_small_3x3_2_9_dsp;
+    case 14: return stride == 1 ? ms_small_3x3_1_14_dsp : ms_small_3x3_2_14_dsp;
+    default: return 0;
+    }
+}
+
+/* Rows of outputs that are computed from one filling of the planes: as many as MS_SMALL_PLANES bytes hold, at least one. */
+MS_INLINE int32_t ms_small_strip_dsp(const ms_small_conv_shape *shape)
+{
+    const int32_t row = 4 * MS_SMALL_GROUP * ms_small_pitch_dsp(shape), span = (shape->kernel_h - 1) * shape->dilation_h + 1;
+    const int32_t most = MS_SMALL_PLANES - span * row < 0 ? 1 : (MS_SMALL_PLANES - span * row) / (row * shape->stride_h) + 1;
+    return most < shape->out_height ? most : shape->out_height;
+}
+
+MS_SMALL_STATIC void ms_small_depthwise_start_dsp(const uint8_t *x, const int8_t *w, uint8_t *y, ms_small_depthwise_job_dsp *job,
+                                                  const ms_small_conv_shape *shape, const ms_small_stage *stage, ms_small_3x3_dsp *kernel)
+{
+    const int32_t strip = ms_small_strip_dsp(shape);
+    ms_small_set_planes_dsp(&job->planes, (uint32_t *)(void *)(job + 1), ms_small_pitch_dsp(shape), strip, shape);
+    job->pairs = job->planes.words + MS_SMALL_GROUP * job->planes.pitch * ((strip - 1) * shape->stride_h + job->planes.span);
+    job->x = x;
+    job->w = w;
+    job->y = y;
+    job->stage = *stage;
+    job->lines = kernel != 0;
+    job->kernel = kernel ? kernel : shape->stride_w == 1 ? ms_small_3x3_1_sums_dsp : ms_small_3x3_2_sums_dsp;
+}
+
+MS_INLINE void ms_small_depthwise_dsp(const uint8_t *x, const int8_t *w, const int32_t *q, uint8_t *y, void *scratch,
+                                      const ms_small_conv_shape *shape, const ms_line *line)
+{
+    ms_small_3x3_dsp *kernel = ms_small_is_3x3_dsp(shape) ? ms_small_lines_of_dsp(shape->stride_w, line->shift) : 0;
+    const ms_small_stage stage = {q, line, 0};
+    ms_small_depthwise_start_dsp(x, w, y, scratch, shape, &stage, kernel);
+    ms_small_depthwise_work_dsp(scratch);
+}
+
+MS_INLINE void ms_small_depthwise_requant_dsp(const uint8_t *x, const int8_t *w, uint8_t *y, void *scratch, const ms_small_conv_shape *shape,
+                                              const ms_requant *q)
+{
+    const ms_small_stage stage = {0, 0, q};
+    ms_small_depthwise_start_dsp(x, w, y, scratch, shape, &stage, 0);
+    ms_small_depthwise_work_dsp(scratch);
+}
+
+#endif

@@ -1,0 +1,142 @@
+"""Draw cases for the kernels of small machines, as small_driver.c reads them, and what NumPy says of each."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from microstage_cbackend.kernels.small.sizes import depthwise_scratch
+
+__all__ = ["Case", "case_file", "depthwise_case"]
+
+SHAPE = (
+    "planes height width channels out_height out_width filters kernel_h kernel_w stride_h stride_w dilation_h "
+    "dilation_w pad_top pad_left pad_value flip bits depth wide"
+).split()
+
+
+@dataclass
+class Case:
+    """One call: the driver's integers, its buffers (x, y before, constants), y after."""
+
+    integers: list[int]
+    buffers: list[np.ndarray]
+    expected: np.ndarray
+
+    def bytes(self) -> bytes:
+        parts = [struct.pack("<40i", *self.integers)]
+        for values in [*self.buffers, *[np.zeros(0, np.uint8)] * (8 - len(self.buffers))]:
+            parts += [struct.pack("<ii", values.itemsize, values.size), np.ascontiguousarray(values).tobytes()]
+        return b"".join(parts)
+
+
+def case_file(cases: list[Case]) -> bytes:
+    return struct.pack("<i", len(cases)) + b"".join(case.bytes() for case in cases)
+
+
+def extreme(random, low: int, high: int, shape) -> np.ndarray:
+    """Draw from low...high, or from its ends alone."""
+    ends = [[low], [high], [low, high], np.arange(low, high + 1), np.arange(low, high + 1)]
+    return random.choice(ends[random.integers(0, 5)], shape).astype(np.int64)
+
+
+def windows(x: np.ndarray, s: dict[str, int]) -> np.ndarray:
+    """Return [out_height, out_width, kernel_h, kernel_w, channels] of x [height, width, channels] with its borders."""
+    span_h = (s["out_height"] - 1) * s["stride_h"] + (s["kernel_h"] - 1) * s["dilation_h"] + 1
+    span_w = (s["out_width"] - 1) * s["stride_w"] + (s["kernel_w"] - 1) * s["dilation_w"] + 1
+    below, right = max(0, span_h - s["pad_top"] - len(x)), max(0, span_w - s["pad_left"] - x.shape[1])
+    pads = ((s["pad_top"], below), (s["pad_left"], right), (0, 0))
+    framed = np.pad(x, pads, constant_values=s["pad_value"])
+    h = np.arange(s["out_height"])[:, None] * s["stride_h"] + np.arange(s["kernel_h"]) * s["dilation_h"]
+    v = np.arange(s["out_width"])[:, None] * s["stride_w"] + np.arange(s["kernel_w"]) * s["dilation_w"]
+    return framed[h[:, None, :, None], v[None, :, None, :]]
+
+
+def depthwise_shape(random, most: int = 13) -> dict[str, int]:
+    """Draw a shape, 3 x 3 more often than others."""
+    usual = random.integers(0, 3) > 0
+    kernel = (3, 3) if usual else tuple(random.integers(1, 6, 2))
+    stride = tuple(random.integers(1, 3, 2)) if usual else tuple(random.integers(1, 4, 2))
+    dilation = (1, 1) if usual else tuple(random.integers(1, 3, 2))
+    span = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    top, left = (int(random.integers(0, min(n, 4))) for n in span)
+    height, width = (int(v) for v in random.integers(1, most, 2))
+    out = [int(random.integers(1, (n + p) // s + 2)) for n, p, s in zip((height, width), (top, left), stride, strict=True)]
+    channels = int(random.choice([1, 2, 3, 4, 5, 6, 7, 8, 12, 17]))
+    values = [1, height, width, channels, *out, channels, *kernel, *stride, *dilation, top, left]
+    values += [int(random.integers(0, 256)), int(random.choice([0, 0, 128])), 8, kernel[0] * kernel[1], 0]
+    return dict(zip(SHAPE, map(int, values), strict=True))
+
+
+def line_of(random, sums: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """Draw q [filters, 2] and a line that maps sums [..., filters] to about -50...300."""
+    reach = int(np.abs(sums).max()) + 1
+    shift = int(random.choice([4, 9, 14, 14, 7]))
+    bias = random.integers(-reach, reach + 1, sums.shape[-1])
+    most = min(2**31 - 1, (350 << (shift + 32)) // (4 * reach))
+    multiplier = random.integers(most // 4, most + 1, sums.shape[-1])
+    low, high = sorted(int(v) for v in random.integers(0, 256, 2)) if random.integers(0, 3) == 0 else (0, 255)
+    line = [int(random.integers(0, 200)) << shift, shift, low, high, int(random.choice([0, 0, 128]))]
+    return np.stack([bias, multiplier], 1).astype(np.int32), line
+
+
+def level(sums: np.ndarray, q: np.ndarray, line: list[int]) -> np.ndarray:
+    """Return what ms_line stores."""
+    offset, shift, low, high, flip = line
+    value = (offset + ((sums + q[:, 0]) * q[:, 1].astype(np.int64) >> 32)) >> shift
+    return np.clip(value, low, high).astype(np.uint8) ^ np.uint8(flip)
+
+
+def requant_of(random, sums: np.ndarray) -> tuple[list[np.ndarray], list[int], np.ndarray]:
+    """Draw an ms_requant for sums: its arrays, its integers (shift, low, high, flip, even, zero), what it stores."""
+    reach, filters = int(np.abs(sums).max()) + 1, sums.shape[-1]
+    shift, even = int(random.integers(16, 45)), int(random.integers(0, 2))
+    most = max(2, min(2**31 - 1, (350 << shift) // (2 * reach)))
+    multiplier = np.full(filters, 1 << (most.bit_length() - 1)) if even else random.integers(most // 2, most, filters)
+    multiplier = multiplier * random.choice([1, 1, -1], filters)
+    offset = int(random.integers(0, 200)) * (1 << shift) + (1 << (shift - 1)) + np.zeros(filters, np.int64)
+    kink = random.integers(0, 2 << shift, 0 if even or random.integers(0, 2) else filters)
+    edge, zero = int(random.integers(0, 256)) << shift, int(random.integers(0, 2))
+    low, high, flip = int(random.integers(0, 9)), int(random.integers(200, 256)), int(random.choice([0, 128]))
+    value = sums * multiplier + offset
+    if kink.size:
+        value = value - np.where(value < edge, kink, 0)
+    y = value >> shift
+    if even:
+        y = y - (((value & ((1 << shift) - 1)) == 0) & ((y ^ zero) & 1))
+    arrays = [multiplier.astype(np.int32), offset, kink.astype(np.int64), np.array([edge], np.int64)]
+    return arrays, [shift, low, high, flip, even, zero], np.clip(y, low, high).astype(np.uint8) ^ np.uint8(flip)
+
+
+def in_place(s: dict[str, int]) -> bool:
+    """Tell whether y may be x: no row is written before it has been read."""
+    if s["out_height"] * s["out_width"] > s["height"] * s["width"]:
+        return False
+    span = (s["kernel_h"] - 1) * s["dilation_h"] + 1
+    for done in range(1, s["out_height"]):
+        unread = max((done - 1) * s["stride_h"] + span, done * s["stride_h"]) - s["pad_top"]
+        if unread < s["height"] and done * s["out_width"] > max(0, unread) * s["width"]:
+            return False
+    return True
+
+
+def depthwise_case(random, requant: bool, s: dict[str, int] | None = None) -> Case:
+    s = s or depthwise_shape(random)
+    x = extreme(random, 0, 255, (s["height"], s["width"], s["channels"]))
+    w = extreme(random, -128, 127, (s["channels"], s["kernel_h"], s["kernel_w"]))
+    sums = np.einsum("abijc,cij->abc", windows(x, s), w)
+    stored = (x.astype(np.uint8) ^ np.uint8(s["flip"])).ravel()
+    same = int(in_place(s) and random.integers(0, 2))
+    y = stored[: sums.size].copy() if same else np.full(sums.size, 0xEE, np.uint8)
+    shape = [s[name] for name in SHAPE]
+    if requant:
+        arrays, numbers, expected = requant_of(random, sums)
+        constants = [w.astype(np.int8), np.zeros(0, np.int32), *arrays]
+        stage = [0, *numbers]
+    else:
+        q, line = line_of(random, sums)
+        expected, constants, stage = level(sums, q, line), [w.astype(np.int8), q], [*line, 0, 0]
+    integers = [int(requant), 0, *shape, *stage, *[0] * 8, depthwise_scratch(s), int(random.integers(0, 4)), same]
+    return Case(integers, [stored, y, *constants], expected)
