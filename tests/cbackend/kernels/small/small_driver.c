@@ -27,17 +27,18 @@ static volatile uint32_t ticked;
 static uint32_t vectors[64] __attribute__((aligned(256)));
 static uint32_t drawn = 1;
 
-/* Leaves nothing below the stack pointer as it was. */
+/* Leaves nothing below the stack pointer as it was, and comes again after a drawn time. */
 static void __attribute__((noinline)) tick(void)
 {
-    volatile uint8_t mess[400] = {1};
-    for (int i = 0; i < 400; i++) {
-        mess[i] = (uint8_t)(drawn + mess[i]);
+    volatile uint32_t mess[100];
+    for (int i = 0; i < 100; i++) {
+        mess[i] = drawn;
     }
+    drawn = drawn * 1664525u + 1013904223u + mess[0];
     ticked++;
-    drawn = drawn * 1664525u + 1013904223u;
-    SYSTEM[1] = 1 + (drawn >> 24) % 13;
+    SYSTEM[1] = 2 + (drawn >> 24) % 30;
     SYSTEM[2] = 0;
+    *(volatile uint32_t *)0xe000ed04 = 1u << 25;
 }
 
 static void start_ticks(void)

@@ -32,7 +32,7 @@ def cases() -> list[Case]:
 @pytest.mark.parametrize(
     "core, compiler, level",
     [
-        ("cortex-m3", "gcc", "-Os"),
+        ("cortex-m0+", "gcc", "-Os"),
         ("cortex-m4", "gcc", "-O2"),
         ("cortex-m4", "clang", "-O2"),
         ("cortex-m7", "gcc", "-O3"),
