@@ -63,7 +63,8 @@ def depthwise_shape(random, most: int = 13) -> dict[str, int]:
     span = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
     top, left = (int(random.integers(0, min(n, 4))) for n in span)
     height, width = (int(v) for v in random.integers(1, most, 2))
-    out = [int(random.integers(1, (n + p) // s + 2)) for n, p, s in zip((height, width), (top, left), stride, strict=True)]
+    seen = zip((height + top, width + left), stride, strict=True)
+    out = [int(random.integers(1, length // step + 2)) for length, step in seen]
     channels = int(random.choice([1, 2, 3, 4, 5, 6, 7, 8, 12, 17]))
     values = [1, height, width, channels, *out, channels, *kernel, *stride, *dilation, top, left]
     values += [int(random.integers(0, 256)), int(random.choice([0, 0, 128])), 8, kernel[0] * kernel[1], 0]

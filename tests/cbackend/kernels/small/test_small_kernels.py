@@ -1,4 +1,4 @@
-"""Kernels for small machines equal NumPy on drawn shapes and at the extremes, on every core with instructions of its own.
+"""Kernels for small machines equal NumPy on drawn shapes and at the extremes, on every core with its own instructions.
 
 Each case runs twice, in memory filled with different values, once under a timer whose handler uses the stack.
 """
