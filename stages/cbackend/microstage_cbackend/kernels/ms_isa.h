@@ -80,7 +80,9 @@
 #include <immintrin.h>
 #elif defined MS_NEON_DOT
 #include <arm_neon.h>
-#elif defined MS_ARM_DSP || defined MS_ARM_MVE
+#elif defined MS_ARM_MVE
+#include <arm_mve.h>
+#elif defined MS_ARM_DSP
 #include <arm_acle.h>
 #endif
 
@@ -93,6 +95,13 @@
 #else
 #define MS_ENTRY
 #define MS_INLINE static inline
+#endif
+
+/* One function for all its callers: less code and less stack. */
+#if defined __GNUC__
+#define MS_ONCE __attribute__((noinline, unused))
+#else
+#define MS_ONCE
 #endif
 
 /* Whether the optimiser knows v: a kernel may then choose among many versions of itself. MS_SMALL given: never, for less code. */

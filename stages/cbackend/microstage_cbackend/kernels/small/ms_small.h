@@ -18,6 +18,10 @@
 #if defined MS_SMALL_FORM
 #elif defined MS_ARM_DSP && defined __GNUC__
 #define MS_SMALL_FORM 1
+#elif defined MS_ARM_MVE && defined __GNUC__
+#define MS_SMALL_FORM 2
+#elif defined MS_RV32 && defined __GNUC__
+#define MS_SMALL_FORM 3
 #else
 #define MS_SMALL_FORM 0
 #endif

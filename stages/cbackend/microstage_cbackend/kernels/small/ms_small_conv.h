@@ -126,12 +126,14 @@ MS_INLINE void ms_small_conv_requant_c(const uint8_t *x, const void *w, uint8_t 
     ms_small_conv_any_c(x, w, y, scratch, shape, (ms_small_stage){0, 0, q});
 }
 
+/* A form of an instruction set defines MS_SMALL_CONV(function), for example ms_small_conv_dsp of conv, and takes what is not wide. */
 #if MS_SMALL_FORM == 1
 #include "ms_small_conv_dsp.h"
-#endif
-
-/* A form of an instruction set defines MS_SMALL_CONV(function), for example ms_small_conv_dsp of conv, and takes what is not wide. */
-#if !defined MS_SMALL_CONV
+#elif MS_SMALL_FORM == 2
+#include "ms_small_conv_mve.h"
+#elif MS_SMALL_FORM == 3
+#include "ms_small_conv_rv32.h"
+#else
 #define MS_SMALL_CONV(name) ms_small_##name##_c
 #endif
 

@@ -17,8 +17,10 @@
 
 #include "ms_small.h"
 
-/* Which order of depthwise weights and of their q this unit reads: 0 that of this file. */
-#if !defined MS_SMALL_DEPTHWISE_FORM
+/* Which order of depthwise weights and of their q this unit reads: 0 that of this file, 2 mve. */
+#if defined MS_ARM_MVE
+#define MS_SMALL_DEPTHWISE_FORM 2
+#else
 #define MS_SMALL_DEPTHWISE_FORM 0
 #endif
 
@@ -83,9 +85,13 @@ MS_INLINE void ms_small_depthwise_requant_c(const uint8_t *x, const int8_t *w, u
 #if defined MS_ARM_DSP
 #include "ms_small_depthwise_dsp.h"
 #define MS_SMALL_DEPTHWISE(name) ms_small_##name##_dsp
-#endif
-
-#if !defined MS_SMALL_DEPTHWISE
+#elif defined MS_ARM_MVE
+#include "ms_small_depthwise_mve.h"
+#define MS_SMALL_DEPTHWISE(name) ms_small_##name##_mve
+#elif defined MS_RV32
+#include "ms_small_depthwise_rv32.h"
+#define MS_SMALL_DEPTHWISE(name) ms_small_##name##_rv32
+#else
 #define MS_SMALL_DEPTHWISE(name) ms_small_##name##_c
 #endif
 #define ms_small_depthwise MS_SMALL_DEPTHWISE(depthwise)

@@ -19,14 +19,38 @@ _PLANES = 2200
 
 
 def conv_scratch(shape: Mapping[str, int]) -> int:
-    """Count the bytes for a shape of ms_small_conv: patches of at most four positions, in 16 bits, eight sums, and the
-    walk of ms_small_conv_dsp.h."""
+    """Count the bytes for a shape of ms_small_conv: patches of at most four positions, and what lies beside them."""
+    return max(_halves(shape), _vectors(shape))
+
+
+def _halves(shape: Mapping[str, int]) -> int:
+    """Count what Armv7E-M needs: patches in 16 bits, eight sums, and the walk of ms_small_conv_dsp.h."""
     positions = shape["out_height"] * shape["out_width"]
     return 2 * (_POSITIONS if positions >= _POSITIONS else 1) * max(shape["depth"], pairs_depth(shape)) + _WALK + _SUMS
 
 
+def _vectors(shape: Mapping[str, int]) -> int:
+    """Count what Helium needs: patches of four positions, in blocks that 16 bytes of weights fill, and their sums."""
+    together = 128 // shape["bits"]
+    used = shape["planes"] * shape["kernel_h"] * shape["kernel_w"] * shape["channels"]
+    patch = -(-used // together) * together
+    return 16 + patch * (1 if shape["out_height"] * shape["out_width"] < _POSITIONS else _POSITIONS)
+
+
 def depthwise_scratch(shape: Mapping[str, int]) -> int:
-    """Count the bytes for a shape of ms_small_depthwise: planes of 16 bits of four channels, and what lies before them.
+    """Count the bytes for a shape of ms_small_depthwise: the rows that outputs see, of some channels."""
+    return max(_planes(shape), _rows(shape))
+
+
+def _rows(shape: Mapping[str, int]) -> int:
+    """Count what Helium needs: the rows that one row of outputs sees, of eight channels."""
+    span = (shape["kernel_h"] - 1) * shape["dilation_h"] + 1
+    columns = (shape["out_width"] - 1) * shape["stride_w"] + (shape["kernel_w"] - 1) * shape["dilation_w"] + 1
+    return 8 * span * columns
+
+
+def _planes(shape: Mapping[str, int]) -> int:
+    """Count what Armv7E-M needs: planes of 16 bits of four channels, and what lies before them.
 
     The planes hold the rows that as many rows of outputs see as fit a budget.
     """
