@@ -6,7 +6,7 @@ import numpy as np
 
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor
 
-__all__ = ["conv", "depthwise", "drawn_part", "image"]
+__all__ = ["conv", "depthwise", "drawn_part", "image", "pool"]
 
 
 def image(name: str, *shape: int) -> Tensor:
@@ -59,7 +59,9 @@ def _grow(part: Part, random: Random, name: str) -> None:
     x = part.layers[-1].output.root
     size = x.shape
     same = [t for t in dict.fromkeys(layer.output.root for layer in part.layers) if t.shape == size and t is not x]
-    kind = random.choice(("conv", "conv", "conv", "depthwise", "depthwise", "add", "joined", "slice", "plain"))
+    kind = random.choice(
+        ("conv", "conv", "conv", "depthwise", "depthwise", "add", "joined", "slice", "softmax", "pool", "stage")
+    )
     if kind == "depthwise":
         part.layers.append(depthwise(name, x, size, **_drawn_window(random, size)))
     elif kind == "add" and same:
@@ -68,10 +70,28 @@ def _grow(part: Part, random: Random, name: str) -> None:
         _join(part, random, name, x)
     elif kind == "slice" and size[0] > 2:
         part.layers.append(conv(name, x.view("slice", x.places[1:-1]), (size[0] - 2, *size[1:]), random.randint(1, 6)))
-    elif kind == "plain":
-        part.layers.append(KernelCall(name, "MaxPool", "ms_max_pool", [x], image(name, *size), {}))
+    elif kind == "softmax":
+        part.layers.append(KernelCall(name, "Softmax", "ms_softmax", [x], image(name, *size), {}))
+    elif kind == "pool":
+        planes = random.random() < 0.5
+        window = _drawn_window(random, size[1:] if planes else size) | {"dilation": (1, 1)}
+        part.layers.append(pool(name, x, planes, **window))
+    elif kind == "stage":
+        wide = Tensor(f"{name}_wide", size, 0, 1000, declared="int16_t")
+        part.layers.append(KernelCall(f"{name}_wide", "Stage", "ms_stage", [x], wide, {}))
+        part.layers.append(KernelCall(name, "Softmax", "ms_softmax", [wide], image(name, *size), {}))
     else:
         part.layers.append(conv(name, x, size, random.choice((1, 2, 4, 8)), **_drawn_window(random, size)))
+
+
+def pool(name: str, x: Tensor, planes: bool = False, **window) -> KernelCall:
+    """A pool with channels last, or of one plane after another."""
+    size = (*x.shape[1:], x.shape[0]) if planes else x.shape
+    shape = _window(*size[:2], **window)
+    shape |= {"outer": size[2], "inner": 1} if planes else {"outer": 1, "inner": size[2]}
+    sides = shape["out_height"], shape["out_width"]
+    y = image(name, size[2], *sides) if planes else image(name, *sides, size[2])
+    return KernelCall(name, "MaxPool", "ms_max_pool", [x], y, shape)
 
 
 def _join(part: Part, random: Random, name: str, x: Tensor) -> None:

@@ -59,6 +59,8 @@ def _steps(layer: KernelCall, random: Random) -> Iterator[Step]:
         "ms_small_conv_sums": _conv,
         "ms_small_depthwise": _depthwise,
         "ms_small_add": _add,
+        "ms_max_pool": _pool,
+        "ms_stage": _stage,
     }
     return kinds.get(layer.kernel, _unknown)(layer, random)
 
@@ -113,3 +115,23 @@ def _add(layer: KernelCall, random: Random) -> Iterator[Step]:
     inputs = sum(t.data is None for t in layer.inputs)
     for element in elements:
         yield [(i, element) for i in range(inputs)], [element]
+
+
+def _stage(layer: KernelCall, random: Random) -> Iterator[Step]:
+    """Elements from start to end, as the loops in ms_stage.c."""
+    width = layer.output.bytes // layer.output.size
+    for element in range(layer.output.size):
+        yield [(0, element)], [*range(element * width, (element + 1) * width)]
+
+
+def _pool(layer: KernelCall, random: Random) -> Iterator[Step]:
+    """Windows from start to end, one element of each behind the other, as the loops in ms_max_pool.c."""
+    s, written = layer.shape, 0
+    window = {**s, "planes": 1, "channels": 1, "dilation_h": 1, "dilation_w": 1}
+    for o in range(s["outer"]):
+        for h in range(s["out_height"]):
+            for v in range(s["out_width"]):
+                pixels = [o * s["height"] * s["width"] + p for p in _patch(window, h, v)]
+                for n in range(s["inner"]):
+                    yield [(0, p * s["inner"] + n) for p in pixels], [written]
+                    written += 1

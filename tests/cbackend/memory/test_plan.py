@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from drawn_parts import conv, depthwise, drawn_part, image
+from drawn_parts import conv, depthwise, drawn_part, image, pool
 from tagged import Lost, walk
 
 from microstage_cbackend.program.ir import KernelCall, Part
@@ -13,14 +13,14 @@ from microstage_cbackend.program.memory import MemoryPlan, plan_memory
 def test_drawn_parts_lose_nothing():
     """Plans of drawn parts, walked byte by byte, with the input in the arena and without."""
     shared = 0
-    for seed in range(60):
+    for seed in range(40):
         random = Random(seed)
         part = drawn_part(random, length=random.randint(1, 7))
         plan = plan_memory(part)
         for inside in (False, True):
             walk(part, plan, random, inside)
         shared += plan.size < _layer_by_layer(part, plan)
-    assert shared > 20  # there was something to be lost
+    assert shared > 12  # there was something to be lost
 
 
 def _layer_by_layer(part: Part, plan: MemoryPlan) -> int:
@@ -37,7 +37,7 @@ WINDOWS = [
 ]
 
 
-@pytest.mark.parametrize("filters", [2, 4, 8])
+@pytest.mark.parametrize("filters", [2, 8])
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 def test_the_model_allows_what_loses_nothing_and_no_more(window, filters):
     """Each distance between input and output of a convolution, at byte granularity of 8: the walk says the same."""
@@ -49,6 +49,13 @@ def test_the_model_allows_what_loses_nothing_and_no_more(window, filters):
 def test_depthwise_is_in_place(window):
     x = image("x", 7, 6, 8)
     found = _every_distance(x, [conv("first", x, x.shape, 8), depthwise("second", x, (7, 6, 8), **window)])
+    assert 0 in found
+
+
+@pytest.mark.parametrize("window", [{"kernel": (1, 1)}, {"kernel": (2, 2), "stride": (2, 2)}], ids=str)
+def test_a_pool_writes_an_element_behind_what_it_read_of_it(window):
+    x = image("x", 6, 6, 12)
+    found = _every_distance(x, [conv("first", x, x.shape, 12), pool("second", image("", 6, 6, 12), **window)])
     assert 0 in found
 
 
@@ -72,7 +79,7 @@ def _every_distance(x, layers: list[KernelCall]) -> list[int]:
 
 def _loses(part: Part, plan: MemoryPlan) -> bool:
     """Whether any of a few walks loses a byte: what is drawn is drawn anew."""
-    for seed in range(6):
+    for seed in range(4):
         try:
             walk(part, plan, Random(seed), inside=False)
         except Lost:

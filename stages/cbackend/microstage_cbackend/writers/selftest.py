@@ -44,7 +44,7 @@ its path
 typedef struct {{ const char *boundary; long compared, equal; }} tally;
 
 /* Nothing is written beside the memory, and nothing is expected in it. */
-typedef struct {{ uint64_t below[8]; {memory} memory; uint64_t above[8]; }} guard;
+typedef struct {{ uint64_t below[8]; {memory} memory; uint64_t above[64]; }} guard;
 static guard guarded;
 static const {model}_ctx ctx = {{ ({model}_arena *)&guarded.memory }};
 {tallies}

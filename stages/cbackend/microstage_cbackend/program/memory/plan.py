@@ -9,7 +9,7 @@ import numpy as np
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor, bits_of
 from microstage_cbackend.program.memory.fitting import Fitting
 from microstage_cbackend.program.memory.lives import Buffer, after, before, moment
-from microstage_cbackend.program.memory.orders import Order, order_of
+from microstage_cbackend.program.memory.orders import Order, orders_of
 
 __all__ = ["MemoryPlan", "plan_memory"]
 
@@ -30,7 +30,7 @@ class MemoryPlan:
 
 def plan_memory(part: Part) -> MemoryPlan:
     """Return the smallest of some plans in which no byte is written that is still to be read."""
-    orders = [order_of(layer) for layer in part.layers]
+    orders = orders_of(part.layers)
     plan = MemoryPlan()
     for tensor in dict.fromkeys(layer.output.root for layer in part.layers):
         if tensor not in part.outputs:
