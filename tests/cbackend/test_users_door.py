@@ -63,7 +63,9 @@ def place(tmp_path_factory) -> Path:
 def test_what_the_self_test_passed_is_published_and_called_as_the_file(place, tmp_path):
     onnx.save(mlp(), tmp_path / "Two layers (v2).onnx")
     made, _ = compiled(tmp_path / "Two layers (v2).onnx", place, "PARTIAL=1")
-    assert {path.name for path in made.glob("*.c")} == {f"two_layers_v2{part}.c" for part in ("", "_float", "_weights")}
+    assert {path.name for path in made.glob("*.c")} == {
+        f"two_layers_v2{part}.c" for part in ("", "_float", "_small", "_weights")
+    }
     assert '"compared"' in json.dumps(json.loads((made / "manifest.json").read_text()))
     words = [f"ONNX={tmp_path / 'Two layers (v2).onnx'}", "PARTIAL=1", "RUNNER=local", f"VOLUMES={place}"]
     told = typed("explain", *words, "SAMPLE=9")

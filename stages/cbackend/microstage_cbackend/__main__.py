@@ -30,12 +30,15 @@ def run(job: Job) -> None:
             job.log(note)
         for proof in part.proofs:
             job.metric(f"proof.{part.name}.{proof['layer']}.{proof['operator']}", proof)
-    job.log(
-        f"arena: {program.arena_bytes} bytes, at least {program.arena_bound}; constants: {program.constant_bytes} bytes"
-    )
-    job.metric("constant_bytes", program.constant_bytes)
-    job.metric("arena_bytes", program.arena_bytes)
-    job.metric("arena_bytes_at_least", program.arena_bound)
+    for machine in program.machines:
+        job.log(
+            f"{machine.name}: arena {machine.arena_bytes} bytes, at least {machine.arena_bound}; constants "
+            f"{machine.constant_bytes} bytes"
+        )
+        kind = "small_machine_" * (machine.name == "small machines")
+        job.metric(f"{kind}constant_bytes", machine.constant_bytes)
+        job.metric(f"{kind}arena_bytes", machine.arena_bytes)
+        job.metric(f"{kind}arena_bytes_at_least", machine.arena_bound)
 
 
 if __name__ == "__main__":

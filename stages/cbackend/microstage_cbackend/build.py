@@ -12,9 +12,21 @@ import numpy as np
 from microstage.errors import EnvironmentProblem, MicrostageError, VerificationError
 from microstage_cbackend.writers.selftest import KINDS
 
-__all__ = ["FLAGS", "BoundaryResult", "compile_and_run", "compile_selftest", "compiled", "run_selftest", "version"]
+__all__ = [
+    "FLAGS",
+    "SMALL_MACHINE",
+    "BoundaryResult",
+    "compile_and_run",
+    "compile_selftest",
+    "compiled",
+    "on_small_machines",
+    "run_selftest",
+    "version",
+]
 
 FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror")
+SMALL_MACHINE = "-DMS_SMALL_MACHINE=1"
+"Compiles what small machines run."
 
 
 @dataclass
@@ -24,6 +36,11 @@ class BoundaryResult:
     boundary: str
     compared: int
     equal: int
+
+
+def on_small_machines(results: list[BoundaryResult]) -> list[BoundaryResult]:
+    """Name the results of what small machines run."""
+    return [BoundaryResult(f"small.{r.boundary}", r.compared, r.equal) for r in results]
 
 
 def compile_and_run(

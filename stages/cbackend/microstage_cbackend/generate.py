@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from microstage.errors import ArtefactError, ParameterError
 from microstage.interface import golden
 from microstage.interface.c_names import NETWORK_NAMES, is_network_name, network_name, part_name
 from microstage.interface.recurrence import Recurrence
-from microstage_cbackend.build import BoundaryResult, compile_and_run
+from microstage_cbackend.build import FLAGS, SMALL_MACHINE, BoundaryResult, compile_and_run, on_small_machines
 from microstage_cbackend.network_file.replay import replay
 from microstage_cbackend.network_file.writing.network import written_file
 from microstage_cbackend.passes import optimise
@@ -101,10 +103,7 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
     sources = sorted(name for name in library if name.endswith(".c"))
     versions = dispatch(program)
     chosen = sorted(name for name in versions if name.endswith(".c"))
-    inside = {f"{model.name}_{what}.h" for what in ("kernels", "weights", "follow_table")}
-    headers = sorted(
-        name for name in library if name.startswith(model.name) and name.endswith(".h") and name not in inside
-    )
+    headers = _headers(model.name, library)
     texts = library | {
         "test/selftest.c": selftest(program, plan, real, sound),
         "test/bench.c": bench(program, sound),
@@ -120,6 +119,16 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
     return {name: text.encode() for name, text in texts.items()} | data | {"test/golden.bin": plan.data()}
 
 
+def _headers(network: str, library: Mapping[str, str]) -> list[str]:
+    """Return the headers that a user includes, and what they include."""
+    inside = {f"{network}_{what}.h" for what in ("kernels", "small_kernels", "weights", "follow_table")}
+    own = {name for name in library if name.startswith(network) and name.endswith(".h")} - inside
+    included = {
+        name for header in own for name in re.findall(r'^#include "(ms_\w+\.h)"', library[header], re.MULTILINE)
+    }
+    return sorted(own | included)
+
+
 def verify_and_publish(model: Model, plan: Plan, source: Path, scratch: Path, output: Path) -> list[BoundaryResult]:
     """Run the C, and the network file, in `scratch`; write them to `output` only when every integer is equal.
 
@@ -131,6 +140,8 @@ def verify_and_publish(model: Model, plan: Plan, source: Path, scratch: Path, ou
     for name, data in files.items():
         _write(scratch / name, data)
     results = compile_and_run(scratch, plan.shapes())
+    if f"{model.name}_small.c" in files:
+        results += on_small_machines(compile_and_run(scratch, plan.shapes(), (*FLAGS, SMALL_MACHINE)))
     results += replay(files[f"{model.name}.msn"], model, plan, scratch, None)
     for name, data in files.items():
         _write(output / name, data)

@@ -148,6 +148,7 @@ def test_they_are_added_to_one_project_installed_and_found(project, tmp_path):
         "ecg.h",
         "ecg_float.h",
         "kws.h",
+        "ms_machine.h",
     }
 
 

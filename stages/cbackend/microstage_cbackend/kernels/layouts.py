@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 __all__ = [
+    "ROWS",
     "depthwise_lanes",
     "fast_files",
     "pack_blocks",
@@ -25,6 +26,8 @@ __all__ = [
     "wide_shift",
 ]
 
+ROWS = "rows"
+"The canonical order of packed weights."
 _FOLDER = Path(__file__).parent
 _PLACES = (_FOLDER, _FOLDER / "small")
 

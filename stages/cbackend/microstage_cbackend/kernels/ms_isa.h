@@ -81,6 +81,7 @@
 #elif defined MS_NEON_DOT
 #include <arm_neon.h>
 #elif defined MS_ARM_MVE
+#include <arm_acle.h>
 #include <arm_mve.h>
 #elif defined MS_ARM_DSP
 #include <arm_acle.h>

@@ -1,6 +1,7 @@
 """Copy images in bytes as few times as possible before the layers that read a padded one.
 
-join_copies   a copy of bytes in another order, or of signed bytes plus 128, and its padded copy are one
+as_copies     a sum that only copies bytes, in another order or plus 128, is a copy
+join_copies   such a copy and its padded copy are one
 join_frames   a layer writes into the middle of the padded buffer that alone would read it
 """
 
@@ -14,14 +15,18 @@ from microstage_cbackend.passes.fuse import producer
 from microstage_cbackend.program.ir import KernelCall, Part
 from microstage_cbackend.program.places import walk
 
-__all__ = ["join_copies", "join_frames"]
+__all__ = ["as_copies", "join_copies", "join_frames", "read_by"]
+
+
+def as_copies(part: Part) -> None:
+    """Make sums that only copy bytes copies."""
+    for layer in part.layers:
+        if layer.kernel == "ms_add" and layer.output.ctype == "uint8_t" and layer.shape["size"][0] == 1:
+            _as_copy(layer)
 
 
 def join_copies(part: Part) -> None:
     """Make a copy of bytes and the padded copy that follows it one copy."""
-    for layer in part.layers:
-        if layer.kernel == "ms_add" and layer.output.ctype == "uint8_t" and layer.shape["size"][0] == 1:
-            _as_copy(layer)
     for layer in list(part.layers):
         if layer.kernel == "ms_pad_u8" and layer.operator == "Pad":
             _join_copy(part, layer)
@@ -51,7 +56,7 @@ def _join_copy(part: Part, pad: KernelCall) -> None:
     if copy is None or not part.read_once(pad.inputs[0]):
         return
     size = shape["height"], shape["width"], shape["channels"]
-    read = _read_by(copy)
+    read = read_by(copy)
     if read is None or read.size != np.prod(size):
         return
     places = read.reshape(size)
@@ -70,7 +75,7 @@ def _places(size: tuple[int, ...], steps: Sequence[int]) -> np.ndarray:
     return sum(np.arange(n).reshape([-1] + [1] * (2 - axis)) * step for axis, (n, step) in enumerate(zip(size, steps)))
 
 
-def _read_by(copy: KernelCall) -> np.ndarray | None:
+def read_by(copy: KernelCall) -> np.ndarray | None:
     """Return where in the memory of its input each byte of `copy`'s output comes from; None if it copies no bytes."""
     s = copy.shape
     if copy.kernel == "ms_pad_u8" and copy.operator != "Pad":

@@ -10,7 +10,7 @@ from microstage_cbackend.program.fits import one_step
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor
 from microstage_cbackend.program.requantise import MultiplyAddShift, Raw
 
-__all__ = ["specialise", "window_shape"]
+__all__ = ["as_unsigned", "residual", "specialise", "taps", "window_shape"]
 
 _WORTH = 4096
 "Weights below which packing into fewer bits saves less flash than it costs time."
@@ -18,9 +18,7 @@ _WORTH = 4096
 
 def specialise(part: Part) -> None:
     """Choose the specialised kernels for all layers that fit them, with padding in a buffer of its own."""
-    for tensor in dict.fromkeys(layer.output.root for layer in part.layers):
-        if tensor.ctype == "int8_t" and tensor.low >= 0 and tensor not in part.outputs:
-            tensor.declared = "uint8_t"
+    as_unsigned(part)
     for layer in list(part.layers):
         if not _fits(layer):
             continue
@@ -32,16 +30,23 @@ def specialise(part: Part) -> None:
                 _sum(part, layer)
 
 
+def as_unsigned(part: Part) -> None:
+    """Store signed bytes that are never negative as unsigned ones."""
+    for tensor in dict.fromkeys(layer.output.root for layer in part.layers):
+        if tensor.ctype == "int8_t" and tensor.low >= 0 and tensor not in part.outputs:
+            tensor.declared = "uint8_t"
+
+
 def _choose(part: Part, layer: KernelCall, line: MultiplyAddShift) -> None:
     """Choose the specialised kernel of a layer of bytes whose stage is `line`."""
     if layer.kernel in SUMMING:
         _sum(part, layer)
     elif layer.kernel == "ms_blend":
-        _residual(layer, line)
+        residual(layer, line)
     elif layer.kernel == "ms_sum_pool":
         s = layer.shape
         if s["outer"] == 1 and s["pad_top"] + s["pad_left"] == 0:
-            layer.kernel, layer.shape = "ms_average_u8", _taps(s, s["inner"])
+            layer.kernel, layer.shape = "ms_average_u8", taps(s, s["inner"])
 
 
 def _fits(layer: KernelCall) -> bool:
@@ -57,7 +62,7 @@ def _sum(part: Part, layer: KernelCall) -> None:
     bits = 8 if depthwise else _bits(layer)
     _unpadded(part, layer, depthwise_lanes(s["channels"]) - s["channels"] if depthwise else 32 // bits)
     if depthwise:
-        layer.kernel, layer.scratch, layer.shape = "ms_depthwise_u8", 0, _taps(layer.shape, layer.shape["channels"])
+        layer.kernel, layer.scratch, layer.shape = "ms_depthwise_u8", 0, taps(layer.shape, layer.shape["channels"])
     else:
         _conv(layer, bits)
 
@@ -144,7 +149,8 @@ def _conv(layer: KernelCall, bits: int) -> None:
     layer.remark += f"; weights of {bits} bit{'s' * (bits > 1)}" * (bits < 8)
 
 
-def _taps(s: dict, channels: int) -> dict[str, int]:
+def taps(s: dict, channels: int) -> dict[str, int]:
+    """Return the ms_depthwise_u8_shape of a layer `s` without padding."""
     row = s["width"] * channels
     shape = {
         "out_height": s["out_height"],
@@ -158,7 +164,7 @@ def _taps(s: dict, channels: int) -> dict[str, int]:
     return shape | {"y_row": s["out_width"] * channels, "y_column": channels}
 
 
-def _residual(layer: KernelCall, stage: MultiplyAddShift) -> None:
+def residual(layer: KernelCall, stage: MultiplyAddShift) -> None:
     """Put a dense sum of two tensors on its specialised kernel, where every step fits 32 bits."""
     s = layer.shape
     if stage.multiplier.size > 1 or stage.offset.size > 1 or stage.kink is not None:

@@ -1,7 +1,7 @@
 """Say what a kernel is given for a layer, as data: operands, packed weights, stage. C text and network file say it on.
 
 operands     x, w, third, y
-layouts_of   weights of a specialised kernel in each order that one of its forms reads
+layouts_of   weights of a specialised kernel in each order that one of its forms reads; lines_of: bias and multiplier
 stage_of     kind, arrays and numbers of the stage, those of `ms_requant` for a specialised kernel
 """
 
@@ -12,8 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from microstage_cbackend.kernels.layouts import pack_blocks, pack_depthwise_blocks, pack_rows, wide_shift
+from microstage_cbackend.kernels.layouts import ROWS, pack_blocks, pack_depthwise_blocks, pack_rows, wide_shift
+from microstage_cbackend.kernels.small.orders import (
+    small_conv_lines,
+    small_conv_weights,
+    small_depthwise_lines,
+    small_depthwise_weights,
+)
 from microstage_cbackend.program.ir import KernelCall, Requantisation, Tensor
+from microstage_cbackend.program.line import Line
 from microstage_cbackend.program.requantise import MultiplyAddShift, Raw, Search, Shared
 
 __all__ = [
@@ -25,24 +32,30 @@ __all__ = [
     "StageArguments",
     "StageArray",
     "layouts_of",
+    "lines_of",
     "operands",
     "stage_of",
 ]
 
-ROWS, BLOCKS, DEPTHWISE_BLOCKS = "rows", "blocks", "depthwise_blocks"
-"Orders of packed weights; rows are the canonical one."
+BLOCKS, DEPTHWISE_BLOCKS = "blocks", "depthwise_blocks"
+"Orders of packed weights beside rows, the canonical one."
+_LINE = ("offset", "shift", "low", "high", "flip")
 SPECIALISED = {
     **{f"ms_{name}": f"ms_{name}.h" for name in "conv_u8 depthwise_u8 average_u8 add_u8 pad_u8 pack".split()},
     "ms_conv_u8_sums": "ms_conv_u8.h",
     "ms_frame_u8": "ms_pad_u8.h",
     "ms_xnor_sums": "ms_xnor.h",
     "ms_xnor_bits": "ms_xnor.h",
+    **{f"ms_small_{name}": f"ms_small_{name}.h" for name in "conv depthwise add average".split()},
+    "ms_small_conv_sums": "ms_small_conv.h",
+    "ms_small_conv_requant": "ms_small_conv.h",
+    "ms_small_depthwise_requant": "ms_small_depthwise.h",
 }
 "Kernels in headers, made anew for the sizes of each layer -> their header."
 
 
 class Operands(NamedTuple):
-    """Hold what a kernel reads and writes; `third` is a bias, or the limits of ms_xnor_bits."""
+    """Hold what a kernel reads and writes; `third` is a bias, the limits of ms_xnor_bits, or biases and multipliers."""
 
     x: Tensor | None
     w: Tensor | None
@@ -64,7 +77,19 @@ def layouts_of(layer: KernelCall) -> dict[str, np.ndarray]:
     if layer.kernel == "ms_depthwise_u8":
         blocks = pack_depthwise_blocks(np.transpose(layer.weights, (2, 0, 1)))
         return {ROWS: layer.weights, DEPTHWISE_BLOCKS: blocks}
+    if layer.kernel.startswith("ms_small_conv"):
+        return small_conv_weights(layer.weights, layer.shape)
+    if layer.kernel.startswith("ms_small_depthwise"):
+        return small_depthwise_weights(layer.weights, layer.shape)
     return {ROWS: layer.weights} if layer.kernel in ("ms_xnor_sums", "ms_xnor_bits") else {}
+
+
+def lines_of(layer: KernelCall) -> dict[str, np.ndarray]:
+    """Return {order: bias and multiplier of each channel} of a kernel that takes a line, rows first; else nothing."""
+    if not isinstance(layer.stage, Line):
+        return {}
+    make = small_conv_lines if layer.kernel == "ms_small_conv" else small_depthwise_lines
+    return make(layer.inputs[2].integers, layer.shape)
 
 
 class StageArray(NamedTuple):
@@ -85,10 +110,12 @@ class StageArguments:
 def stage_of(layer: KernelCall) -> StageArguments | None:
     """Return what `layer` is told of its stage; None of kernels that have none, or it among their sizes."""
     stage = layer.stage
-    if stage is None or layer.kernel == "ms_add_u8":
+    if stage is None or layer.kernel in ("ms_add_u8", "ms_small_add"):
         return None
     if layer.kernel in SPECIALISED:
         signed = layer.output.ctype == "int8_t"
+        if isinstance(stage, Line):
+            return StageArguments(stage.kind, _members(stage))
         return _requant(stage, signed) if isinstance(stage, MultiplyAddShift) else None
     return StageArguments(stage.kind, _members(stage))
 
@@ -101,6 +128,8 @@ def _members(stage: Requantisation) -> dict[str, StageArray | int]:
     if isinstance(stage, Shared):
         arrays = {name: StageArray(getattr(stage, name), "int32_t") for name in ("thresholds", "offset")}
         return {**arrays, "levels": stage.thresholds.size, "shift": stage.shift, "bias": stage.bias}
+    if isinstance(stage, Line):
+        return {name: getattr(stage, name) for name in _LINE}
     if isinstance(stage, MultiplyAddShift):
         return _line(stage)
     types = {"upper": "int64_t", "addend": "int64_t", "lower": "int32_t", "fine": "int32_t"}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor, type_range
-from microstage_cbackend.program.meaning import copies, packed, sums, values
+from microstage_cbackend.program.meaning import copies, packed, small, sums, values
 
 __all__ = ["run"]
 
@@ -46,6 +46,10 @@ MEANINGS: dict[str, Meaning] = {
     "ms_add_u8": packed.add_u8,
     "ms_pad_u8": copies.pad_u8,
     "ms_frame_u8": copies.frame_u8,
+    **dict.fromkeys(("ms_small_conv", "ms_small_conv_sums", "ms_small_conv_requant"), small.conv),
+    **dict.fromkeys(("ms_small_depthwise", "ms_small_depthwise_requant"), small.depthwise),
+    "ms_small_add": packed.add_u8,
+    "ms_small_average": packed.taps_u8,
 }
 "What each kernel computes."
 

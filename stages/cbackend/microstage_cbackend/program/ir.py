@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from microstage.errors import ModelError
+from microstage_cbackend.program.line import Line
 from microstage_cbackend.program.requantise import MultiplyAddShift, Raw, Search, Shared
 from microstage_cbackend.program.wide import Wide
 
@@ -39,7 +40,7 @@ RowStage = Search | MultiplyAddShift | Wide
 "Stages with a row of constants for all channels or one for each; they can be given other rows and shifted sums."
 Levelled = RowStage | Shared
 "Stages that make levels of sums: all but the sum itself."
-Requantisation = Levelled | Raw
+Requantisation = Levelled | Raw | Line
 _TYPES = ("int8_t", "uint8_t", "int16_t", "uint16_t", "int32_t", "int64_t")  # uint32_t would compare wrongly with int
 
 
@@ -232,6 +233,8 @@ class Part:
     notes: list[str] = field(default_factory=list)
     states: list[tuple[str, str]] = field(default_factory=list)
     "Of a recurrent cell: inputs that are states, and the outputs that they take of the step before."
+    small: Part | None = None
+    "The same between the same inputs and outputs, as small machines run it; None where they run this."
 
     def writers(self, tensor: Tensor) -> list[KernelCall]:
         """Return the layers that write into the memory of `tensor`."""

@@ -11,17 +11,21 @@ from microstage_cbackend.writers.infer_api import InferApi, recurrent_body, sing
 from microstage_cbackend.writers.part_writer import PartWriter
 from microstage_cbackend.writers.stepping import Stepping
 
-__all__ = ["Api"]
+__all__ = ["KEPT", "Api"]
+
+KEPT = "ms_kept"
+"What the C calls the place in the arena behind what any part needs, where that differs from machine to machine."
 
 
 class Api:
     """Collect the functions over parts: `cells`, each by itself; `stepping`, all parts at once; `infer`, the whole.
 
     `stepping` is None but for networks whose parts all run at every step, `infer` where the parts make no whole. What
-    is kept between parts lies in the arena behind the `parts_bytes` that the parts need.
+    is kept between parts, `kept_bytes`, lies in the arena behind what any part needs: from `begins` on, or, where that
+    is None, from the constant KEPT on.
     """
 
-    def __init__(self, model: Model, writers: Mapping[str, PartWriter], parts_bytes: int) -> None:
+    def __init__(self, model: Model, writers: Mapping[str, PartWriter], begins: int | None) -> None:
         self.model = model
         self.infer = InferApi(model.name, model.ends) if model.ends else None
         self.stepping: Stepping | None = None
@@ -30,12 +34,12 @@ class Api:
             self.cells = [CellApi(model.name, part, writers[part.name]) for part in model.parts if part.states]
         elif self.infer:
             self.stepping = Stepping(model.name, model.recurrent, self.infer)
-        self._offsets: dict[str, int] = {}
-        self.arena_bytes = parts_bytes
+        self._offsets: dict[str, str] = {}
+        self.kept_bytes = 0
         for name, tensor in self._kept().items():
-            self._offsets[name] = self.arena_bytes
-            self.arena_bytes += -(-tensor.bytes // 8) * 8
-        self.between_bytes = self.arena_bytes - parts_bytes
+            at = self.kept_bytes
+            self._offsets[name] = f"{KEPT} + {at}" if begins is None else str(begins + at)
+            self.kept_bytes += -(-tensor.bytes // 8) * 8
 
     def _kept(self) -> dict[str, Tensor]:
         """Return what lies in the arena between calls of parts, by a name for each place."""

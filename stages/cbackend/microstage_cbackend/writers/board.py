@@ -100,7 +100,7 @@ def board(program: WrittenModel, plan: Plan, sound: FeaturesApi | None, sources:
     files = {path.name: path.read_text() for path in sorted(_FIXED.iterdir())}
     for mark, text in put.items():
         files["Makefile"] = files["Makefile"].replace(mark, text)
-    files |= {"main.c": _main(infer, program.arena_bytes, plan, sound), "golden.h": _golden(infer, plan)}
+    files |= {"main.c": _main(infer, program.machines[-1].arena_bytes, plan, sound), "golden.h": _golden(infer, plan)}
     return {f"{_FOLDER}/{name}": text for name, text in files.items()}
 
 

@@ -52,7 +52,7 @@ class CellApi:
         arguments += [f"{t.ctype} *{self._variable(t)}" for t in outputs] + ["int32_t steps"]
         return signature(f"{self.network}_status", f"{self.prefix}_steps", arguments)
 
-    def definitions(self, offsets: Mapping[str, int]) -> list[str]:
+    def definitions(self, offsets: Mapping[str, str]) -> list[str]:
         """Return the lines of both functions; `offsets` in the arena by names of new states."""
         return [*self._reset(), *self._steps(offsets)]
 
@@ -63,7 +63,7 @@ class CellApi:
             lines += [f"        state->{self._variable(t)}[i] = 0;", "    }"]
         return [*lines, "}"]
 
-    def _steps(self, offsets: Mapping[str, int]) -> list[str]:
+    def _steps(self, offsets: Mapping[str, str]) -> list[str]:
         upper = self.network.upper()
         lines = ["", self._signature(), "{"]
         lines += ["    if (!ctx || !ctx->arena || !state) {", f"        return {upper}_NULL;", "    }", ""]

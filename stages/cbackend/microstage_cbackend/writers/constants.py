@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from microstage_cbackend.program.arguments import ROWS
-from microstage_cbackend.program.ir import Tensor
+from microstage_cbackend.kernels.layouts import ROWS
+from microstage_cbackend.program.ir import Tensor, bits_of
 from microstage_cbackend.writers.names import Names
 
 __all__ = ["Constants", "FileSpan", "Packed", "Spans", "rows"]
@@ -25,7 +25,7 @@ class Packed:
     @property
     def bytes(self) -> int:
         """Count the bytes of its memory, in one of its orders."""
-        return self.forms[ROWS].size
+        return self.forms[ROWS].size * bits_of(self.tensor.ctype) // 8
 
 
 class FileSpan(NamedTuple):
@@ -42,19 +42,21 @@ Spans = Mapping[Tensor, Mapping[str, FileSpan]]
 class Constants:
     """Collect the constants that a function refers to, each under a name that is free in the network.
 
-    `by_name` holds them in the order of their first use; names begin with that of the function.
+    `by_name` holds them in the order of their first use; names begin with that of the function. What a function
+    `beside` this one refers to too has one name in both.
     """
 
-    def __init__(self, function: str, free: Names) -> None:
+    def __init__(self, function: str, free: Names, beside: Constants | None = None) -> None:
         self.by_name: dict[str, Tensor | Packed] = {}
         self._function, self._free = function, free
-        self._names: dict[Tensor, str] = {}
+        self._names: dict[Tensor, str] = beside._names if beside else {}
+        self._arrays: dict[tuple[str, str, bytes], Tensor] = beside._arrays if beside else {}
 
     def add(self, tensor: Tensor) -> str:
         """Return the name of a constant tensor, a new one at its first use."""
         if tensor not in self._names:
-            name = self._names[tensor] = self._free.fresh(f"{self._function}_{tensor.name}")
-            self.by_name[name] = tensor
+            self._names[tensor] = self._free.fresh(f"{self._function}_{tensor.name}")
+        self.by_name.setdefault(self._names[tensor], tensor)
         return self._names[tensor]
 
     def add_packed(self, tensor: Tensor, forms: Mapping[str, np.ndarray]) -> str:
@@ -64,10 +66,11 @@ class Constants:
         return name
 
     def add_array(self, name: str, values: np.ndarray, ctype: str) -> str:
-        """Return the name of a new constant of `values`, called after `name`; NULL where it has none."""
+        """Return the name of a constant of `values`, called after `name`; NULL where it has none."""
         if not values.size:
             return "NULL"
-        return self.add(Tensor(name, values.shape, int(values.min()), int(values.max()), values, declared=ctype))
+        new = Tensor(name, values.shape, int(values.min()), int(values.max()), values, declared=ctype)
+        return self.add(self._arrays.setdefault((name, ctype, values.tobytes()), new))
 
 
 def rows(values: np.ndarray, per_line: int = 20) -> list[str]:

@@ -25,6 +25,10 @@ _VARIANT = """/* {model} for {what}: <model>.c and its constants once more, unde
 """
 
 _INCLUDED = """/* Included once by each {model}_<set>.c, which says MS_SUFFIX and the instruction set. */
+#include "../ms_isa.h"
+#if MS_SMALL_MACHINE
+#error "host/ is for machines that are not small"
+#endif
 #define MS_JOIN_(name, suffix) name##suffix
 #define MS_JOIN(name, suffix) MS_JOIN_(name, suffix)
 {names}
@@ -77,10 +81,11 @@ __attribute__((constructor)) static void choose(void)
 
 def dispatch(program: WrittenModel) -> dict[str, str]:
     """Return path -> text; nothing where no kernel has more than one version."""
-    if not program.headers:
+    kernels = program.machines[0].headers
+    if not kernels:
         return {}
     model, functions = program.model.name, _functions(program)
-    names = [*(f["name"] for f in functions), *program.constants]
+    names = [*(f["name"] for f in functions), *program.machines[0].constants]
     files = {"ms_dispatch.h": fast_files("host/ms_dispatch.h")["host/ms_dispatch.h"]}
     for name in SETS:
         what, macro = (
@@ -89,8 +94,7 @@ def dispatch(program: WrittenModel) -> dict[str, str]:
         files[f"{model}_{name}.c"] = _VARIANT.format(model=model, what=what, macro=macro, name=name)
     defines = "\n".join(f"#define {name} MS_JOIN({name}, MS_SUFFIX)" for name in names)
     headers = "\n".join(
-        f'#include "../{header}"'
-        for header in (f"{model}.h", f"{model}_weights.h", f"{model}_kernels.h", *program.headers)
+        f'#include "../{header}"' for header in (f"{model}.h", f"{model}_weights.h", f"{model}_kernels.h", *kernels)
     )
     files[f"{model}_variant.h"] = _INCLUDED.format(model=model, names=defines, headers=headers)
     cases = "".join(f"    case MS_CPU_{name.upper()}: return function##_{name} arguments; \\\n" for name in SETS[:0:-1])

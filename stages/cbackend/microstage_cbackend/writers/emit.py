@@ -6,18 +6,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from microstage_cbackend.kernels.layouts import fast_files
+from microstage_cbackend.kernels.layouts import ROWS, fast_files
 from microstage_cbackend.kernels.templates import KernelSet
-from microstage_cbackend.program.arguments import ROWS
 from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.program.model import Model
-from microstage_cbackend.writers.api import Api
+from microstage_cbackend.writers.api import KEPT, Api
 from microstage_cbackend.writers.constants import Packed, Spans, rows
 from microstage_cbackend.writers.input_places import InputPlaces, places_of
+from microstage_cbackend.writers.machines import SMALL_MACHINE, Machine, by_machine, constants_of, parts_bytes
 from microstage_cbackend.writers.names import CPLUSPLUS, Names, filled, in_comment, quoted
 from microstage_cbackend.writers.part_writer import PartWriter
 from microstage_cbackend.writers.quantising import shown
-from microstage_cbackend.writers.stored_constants import CONDITIONS, binary_line
+from microstage_cbackend.writers.stored_constants import CONDITIONS, binary_line, lies_in_text
 
 __all__ = ["WrittenModel", "emit"]
 
@@ -42,31 +42,40 @@ class WrittenModel:
             for said in ("", "_state", "_reset", "_steps"):
                 constants.fresh(f"{model.name}_{part.name}{said}")
         self.writers = [PartWriter(model.name, part, self.kernels, constants) for part in model.parts]
-        self.constants = {name: tensor for writer in self.writers for name, tensor in writer.constants.by_name.items()}
-        self.api = Api(model, {w.part.name: w for w in self.writers}, max(w.plan.size for w in self.writers))
-        self.places = InputPlaces(model, self.writers[0].plan, self.arena_bytes)
+        self.small_kernels = KernelSet()
+        self.small = self._small_writers(constants)
+        begins = None if self.small else parts_bytes(self.writers)
+        self.api = Api(model, {w.part.name: w for w in self.writers}, begins)
+        self.machines = self._machines()
+        self.places = InputPlaces(model, self.machines)
+
+    def _small_writers(self, free: Names) -> list[PartWriter]:
+        """Return the writers of all parts for small machines; none where those run what others run."""
+        if not any(part.small for part in self.model.parts) or not lies_in_text(constants_of(self.writers)):
+            return []
+        name, kernels = self.model.name, self.small_kernels
+        return [PartWriter(name, w.part.small or w.part, kernels, free, w) for w in self.writers]
+
+    def _machines(self) -> list[Machine]:
+        """Return what the network takes of machines: of the one that all run, or of others and of small ones."""
+        least = 4 * self.model.features.transform if self.model.features else 0
+        kept = self.api.kept_bytes
+        if not self.small:
+            return [Machine("all machines", self.writers, kept, least)]
+        return [
+            Machine("other machines", self.writers, kept, least),
+            Machine("small machines", self.small, kept, least),
+        ]
 
     @property
-    def constant_bytes(self) -> int:
-        """Count the bytes of all constants, of those in several orders once."""
-        return sum(constant.bytes for constant in self.constants.values())
+    def constants(self) -> dict[str, Tensor | Packed]:
+        """Return the constants of all machines by name."""
+        return constants_of(self.writers) | constants_of(self.small)
 
     @property
     def headers(self) -> list[str]:
         """Return the headers of the specialised kernels that are used."""
-        return sorted({header for writer in self.writers for header in writer.headers})
-
-    @property
-    def arena_bytes(self) -> int:
-        """Count the bytes of working memory that the caller gives."""
-        features = self.model.features
-        return max(self.api.arena_bytes, 4 * features.transform if features else 0)
-
-    @property
-    def arena_bound(self) -> int:
-        """Count the bytes that the busiest layer and the buffers between parts need at least."""
-        bound = max(w.plan.bound for w in self.writers) + self.api.between_bytes
-        return max(bound, 4 * self.model.features.transform if self.model.features else 0)
+        return sorted({header for machine in self.machines for header in machine.headers})
 
 
 def emit(program: WrittenModel, spans: Spans) -> dict[str, str]:
@@ -76,10 +85,14 @@ def emit(program: WrittenModel, spans: Spans) -> dict[str, str]:
         f"{name}.h": _header(program),
         f"{name}.c": _source(program),
         f"{name}_weights.h": _weights_header(name, program.constants),
-        f"{name}_weights.c": _weights_source(name, program.constants, program.headers, spans),
+        f"{name}_weights.c": _weights_source(program, spans),
     }
-    binary = ["ms_binary.h"] if spans else []
-    return files | program.kernels.files(name) | fast_files(*program.headers, *program.api.headers, *binary)
+    headers = [*program.headers, *program.api.headers, *(["ms_binary.h"] if spans else [])]
+    if program.small:
+        files[f"{name}_small.c"] = _small_source(program)
+        files |= program.small_kernels.files(f"{name}_small")
+        headers += ["ms_machine.h"]
+    return files | program.kernels.files(name) | fast_files(*headers)
 
 
 def _header(program: WrittenModel) -> str:
@@ -98,13 +111,13 @@ def _header(program: WrittenModel) -> str:
         "",
         "#include <stdint.h>",
         "",
+        *(['#include "ms_machine.h"', ""] if program.small else []),
         *CPLUSPLUS[0],
         "",
         f"typedef enum {{ {upper}_OK = 0, {upper}_NULL = 1, {upper}_OUT_OF_RANGE = 2 }} {name}_status;",
         "",
-        f"/* Working memory: {program.arena_bytes} bytes; the busiest layer alone needs {program.arena_bound}. */",
-        f"#define {upper}_ARENA_BYTES {program.arena_bytes}",
-        f"typedef struct {{ uint64_t words[{max(program.arena_bytes // 8, 1)}]; }} {name}_arena;",
+        *by_machine(*(_arena(upper, machine) for machine in program.machines)),
+        f"typedef struct {{ uint64_t words[({upper}_ARENA_BYTES + 7) / 8]; }} {name}_arena;",
         "",
         f"typedef struct {{ {name}_arena *arena; }} {name}_ctx;",
         "",
@@ -112,6 +125,13 @@ def _header(program: WrittenModel) -> str:
     lines += [f"{writer.signature()};" for writer in program.writers]
     lines += [*program.api.declarations(), *program.places.declarations()]
     return "\n".join([*lines, "", *CPLUSPLUS[1], "", "#endif", ""])
+
+
+def _arena(upper: str, machine: Machine) -> list[str]:
+    return [
+        f"/* Working memory: {machine.arena_bytes} bytes; the busiest layer alone needs {machine.arena_bound}. */",
+        f"#define {upper}_ARENA_BYTES {max(machine.arena_bytes, 8)}",
+    ]
 
 
 def _contract(model: Model) -> list[str]:
@@ -143,20 +163,33 @@ def _missing(model: Model) -> list[str]:
 
 
 def _source(program: WrittenModel) -> str:
-    name = program.model.name
+    name, machine = program.model.name, program.machines[0]
     lines = [f"/* {name}: calls one kernel per layer; see {name}.h. */"]
-    lines += [
-        f'#include "{name}.h"',
-        "",
-        "#include <stddef.h>",
-        "",
-        f'#include "{name}_weights.h"',
-        f'#include "{name}_kernels.h"',
-    ]
-    lines += [f'#include "{header}"' for header in [*program.headers, *program.api.headers]]
-    for writer in program.writers:
-        lines += ["", writer.signature(), "{", *writer.lines, "}"]
-    return "\n".join([*lines, *program.api.definitions(), ""])
+    lines += [f'#include "{name}.h"', "", "#include <stddef.h>", "", *_included(*program.api.headers)]
+    functions = by_machine([*_kernels(name, name, machine), *_functions(machine)], [] if program.small else None)
+    kept = by_machine(*([f"enum {{ {KEPT} = {parts_bytes(m.writers)} }};"] for m in program.machines))
+    kept = ["", "/* Where in the arena begins what is kept between parts. */", *kept] if program.api.kept_bytes else []
+    return "\n".join([*lines, *functions, *(kept if program.small else []), *program.api.definitions(), ""])
+
+
+def _small_source(program: WrittenModel) -> str:
+    name, machine = program.model.name, program.machines[1]
+    lines = [f"/* {name} on small machines: calls one kernel per layer; see {name}.h. */", f'#include "{name}.h"', ""]
+    lines += [f"#if {SMALL_MACHINE}", "#include <stddef.h>", ""]
+    return "\n".join([*lines, *_kernels(name, f"{name}_small", machine), *_functions(machine), "", "#endif", ""])
+
+
+def _kernels(name: str, kernels: str, machine: Machine) -> list[str]:
+    """Return the lines that include constants and `kernels`."""
+    return _included(f"{name}_weights.h", f"{kernels}_kernels.h", *machine.headers)
+
+
+def _included(*headers: str) -> list[str]:
+    return [f'#include "{header}"' for header in headers]
+
+
+def _functions(machine: Machine) -> list[str]:
+    return [line for w in machine.writers for line in ["", w.signature(), "{", *w.lines, "}"]]
 
 
 def _weights_header(model: str, constants: dict[str, Tensor | Packed]) -> str:
@@ -174,8 +207,21 @@ def _weights_header(model: str, constants: dict[str, Tensor | Packed]) -> str:
     return "\n".join([*lines, "", "#endif", ""])
 
 
-def _weights_source(model: str, constants: dict[str, Tensor | Packed], headers: list[str], spans: Spans) -> str:
-    lines = [f'#include "{model}_weights.h"', *(f'#include "{header}"' for header in headers)]
+def _weights_source(program: WrittenModel, spans: Spans) -> str:
+    model, (machine, *small) = program.model.name, program.machines
+    lines = _included(f"{model}_weights.h", *program.headers)
+    if not small:
+        return "\n".join([*lines, *_definitions(model, machine.constants, spans), ""])
+    ours, theirs = small[0].constants, machine.constants
+    lines += _definitions(model, {name: c for name, c in theirs.items() if name in ours}, spans)
+    alone = ({name: c for name, c in a.items() if name not in b} for a, b in ((theirs, ours), (ours, theirs)))
+    lines += ["", *by_machine(*(_definitions(model, constants, spans) for constants in alone))]
+    return "\n".join([*lines, ""])
+
+
+def _definitions(model: str, constants: Mapping[str, Tensor | Packed], spans: Spans) -> list[str]:
+    """Return the lines that define `constants`, those in the network file last."""
+    lines: list[str] = []
     stored: list[str] = []
     for name, c in constants.items():
         tensor = c.tensor if isinstance(c, Packed) else c
@@ -188,7 +234,7 @@ def _weights_source(model: str, constants: dict[str, Tensor | Packed], headers: 
     if stored:
         lines += ["", "#if defined MS_ARRAYS", f'#include "{model}_arrays.h"', "#else", '#include "ms_binary.h"']
         lines += [*stored, "", "#endif"]
-    return "\n".join([*lines, ""])
+    return lines
 
 
 def _aligned(order: str) -> str:

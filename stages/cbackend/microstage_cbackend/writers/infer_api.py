@@ -39,7 +39,7 @@ def single_body(infer: InferApi, part: Part) -> list[str]:
 
 
 def recurrent_body(
-    infer: InferApi, recurrent: RecurrentModel, head: Part, cell: CellApi, offsets: Mapping[str, int]
+    infer: InferApi, recurrent: RecurrentModel, head: Part, cell: CellApi, offsets: Mapping[str, str]
 ) -> list[str]:
     """Return the body where a `cell` is stepped from zeros between an encoder, if there is one, and a `head`.
 

@@ -6,8 +6,10 @@ they end behind what the layers need, `<model>_memory` is that much larger; the 
 
 from __future__ import annotations
 
-from microstage_cbackend.program.memory import MemoryPlan
+from collections.abc import Sequence
+
 from microstage_cbackend.program.model import Model
+from microstage_cbackend.writers.machines import Machine, by_machine
 from microstage_cbackend.writers.names import Names, filled
 
 __all__ = ["InputPlaces", "places_of"]
@@ -25,13 +27,17 @@ def places_of(model: Model) -> dict[str, str]:
 
 
 class InputPlaces:
-    """Say where the inputs of a network of one part lie in the memory that `plan` planned."""
+    """Say where the inputs of a network of one part lie in the memory that was planned for each of its `machines`."""
 
-    def __init__(self, model: Model, plan: MemoryPlan, arena_bytes: int) -> None:
-        self._model, self._plan, self._functions = model.name, plan, places_of(model)
-        self._functions = self._functions if len(plan.inputs) == len(self._functions) else {}
-        ends = [buffer.offset + buffer.bytes for buffer in plan.inputs.values()] if self._functions else []
-        self._more = max([0, *(end - max(arena_bytes, 8) for end in ends)])
+    def __init__(self, model: Model, machines: Sequence[Machine]) -> None:
+        self._model, self._machines, functions = model.name, machines, places_of(model)
+        everywhere = all(len(machine.writers[0].plan.inputs) == len(functions) for machine in machines)
+        self._functions = functions if everywhere else {}
+
+    def _more(self, machine: Machine) -> int:
+        """Count the bytes of `<model>_memory` behind the arena."""
+        ends = (buffer.offset + buffer.bytes for buffer in machine.writers[0].plan.inputs.values())
+        return max(0, *(end - max(machine.arena_bytes, 8) for end in ends))
 
     @property
     def memory(self) -> str:
@@ -46,9 +52,10 @@ class InputPlaces:
         """Return the lines of the README."""
         if not self._functions:
             return []
-        first, more = next(iter(self._functions.values())), f"{self._more or 'no'} bytes more"
+        first = next(iter(self._functions.values()))
+        more = ", ".join(f"{self._more(machine) or 'no'} bytes more on {machine.name}" for machine in self._machines)
         text = (
-            f"Inputs may lie in the arena: `{self._model}_memory memory;` takes {more} than the arena, and "
+            f"Inputs may lie in the arena: `{self._model}_memory memory;` takes, beside the arena, {more}; "
             f"`{first}(&memory)` is a place in it. Write the input there, give that pointer, and `{{ &memory.arena }}` "
             "as context; the call writes over it."
         )
@@ -59,14 +66,18 @@ class InputPlaces:
         if not self._functions:
             return []
         name, first = self._model, next(iter(self._functions.values()))
-        more = f" uint64_t more[{self._more // 8}];" if self._more else ""
         what = (
-            f"An arena with places for inputs, {self._more or 'no'} bytes larger. `{name}_memory memory;`: write an "
-            f"input to {first}(&memory), run with {{ &memory.arena }}, hand that pointer on: a run writes over it."
+            f"An arena with places for inputs. `{name}_memory memory;`: write an input to {first}(&memory), run with "
+            "{ &memory.arena }, hand that pointer on: a run writes over it."
         )
         lines = ["", *filled(f"{what} */", "/* ", " * ")]
-        lines.append(f"typedef struct {{ {name}_arena arena;{more} }} {name}_memory;")
-        for tensor, buffer in self._plan.inputs.items():
+        return [*lines, *by_machine(*(self._definitions(machine) for machine in self._machines))]
+
+    def _definitions(self, machine: Machine) -> list[str]:
+        name, more = self._model, self._more(machine)
+        behind = f" uint64_t more[{more // 8}];" if more else ""
+        lines = [f"typedef struct {{ {name}_arena arena;{behind} }} {name}_memory;"]
+        for tensor, buffer in machine.writers[0].plan.inputs.items():
             lines += ["", f"static inline {tensor.ctype} *{self.place(tensor.name)}({name}_memory *memory)", "{"]
             lines += [f"    return ({tensor.ctype} *)((unsigned char *)memory + {buffer.offset});", "}"]
         return lines

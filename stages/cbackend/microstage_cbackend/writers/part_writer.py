@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from microstage_cbackend.kernels.templates import KernelSet
-from microstage_cbackend.program.arguments import SPECIALISED, layouts_of, operands, stage_of
+from microstage_cbackend.program.arguments import SPECIALISED, layouts_of, lines_of, operands, stage_of
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor, type_range
 from microstage_cbackend.program.memory import plan_memory
 from microstage_cbackend.writers.constants import Constants
@@ -25,6 +28,17 @@ _STRUCTS = {
     "ms_or_pool": "ms_max_pool_shape",
     "ms_average_u8": "ms_depthwise_u8_shape",
     "ms_frame_u8": "ms_pad_u8_shape",
+    **dict.fromkeys(
+        (
+            "ms_small_conv_sums",
+            "ms_small_conv_requant",
+            "ms_small_depthwise",
+            "ms_small_depthwise_requant",
+        ),
+        "ms_small_conv_shape",
+    ),
+    "ms_small_add": "ms_add_u8_shape",
+    "ms_small_average": "ms_depthwise_u8_shape",
     **dict.fromkeys(("ms_conv_u8_sums", "ms_xnor_sums", "ms_xnor_bits"), "ms_conv_u8_shape"),
 }
 "Kernels whose shape is a structure that is not called as they are."
@@ -35,12 +49,16 @@ class PartWriter:
 
     `constants` holds the arrays that the body refers to, `headers` those of the specialised kernels that it calls,
     `stored` the bytes of constants that each layer brings; one that several read counts where it is read first.
+    `beside`: the writer of the same part for other machines, whose constants have the same names.
     """
 
-    def __init__(self, model: str, part: Part, kernels: KernelSet, free: Names) -> None:
+    def __init__(
+        self, model: str, part: Part, kernels: KernelSet, free: Names, beside: PartWriter | None = None
+    ) -> None:
         self.model, self.part, self.kernels = model, part, kernels
         self.function = f"{model}_{part.name}"
-        self.constants, self.plan = Constants(self.function, free), plan_memory(part)
+        self.constants: Constants = Constants(self.function, free, beside.constants if beside else None)
+        self.plan = plan_memory(part)
         self.headers: set[str] = set()
         self.stored: list[int] = []
         self._names = self._variables()
@@ -134,10 +152,12 @@ class PartWriter:
         self.headers.add(SPECIALISED[layer.kernel])
         x, w, third, y = operands(layer)
         arguments = [
-            self._weights(layer, t) if t.data is not None else self._as_bytes(t, "const uint8_t *")
+            self._packed(t, layouts_of(layer)) if t.data is not None else self._as_bytes(t, "const uint8_t *")
             for t in (x, w)
             if t is not None
         ]
+        if third is not None and (lines := lines_of(layer)):
+            arguments.append(self._packed(third, lines))
         arguments.append(self._as_bytes(y, "uint8_t *"))
         if number in self.plan.scratch:
             arguments.append(f"memory + {self.plan.scratch[number].offset}")
@@ -151,12 +171,11 @@ class PartWriter:
         text = self._reference(tensor)
         return f"({pointer})({text})" if tensor.ctype == "int8_t" else text
 
-    def _weights(self, layer: KernelCall, w: Tensor) -> str:
-        """Return the name of a constant, of weights in the orders that kernels/README.md describes."""
-        forms = layouts_of(layer)
-        if len(forms) < 2:
-            return self.constants.add(w)
-        return self.constants.add_packed(w, forms)
+    def _packed(self, constant: Tensor, forms: Mapping[str, np.ndarray]) -> str:
+        """Return the name of a constant in `forms`, the orders that kernels/README.md describes."""
+        if all(form is constant.data for form in forms.values()):
+            return self.constants.add(constant)
+        return self.constants.add_packed(constant, forms)
 
     def _reference(self, tensor: Tensor) -> str:
         if tensor.data is not None:

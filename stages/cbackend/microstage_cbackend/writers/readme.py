@@ -84,7 +84,7 @@ def _what(program: WrittenModel) -> list[str]:
         "```c",
         f'#include "{name}.h"',
         "",
-        f"static {name}_arena arena;                 /* {program.arena_bytes} bytes, one per thread */",
+        f"static {name}_arena arena;                 /* {_arenas(program)} bytes, one per thread */",
         f"const {name}_ctx ctx = {{ &arena }};",
         "```",
     ]
@@ -134,15 +134,22 @@ def _integers(model: Model) -> list[str]:
     return lines
 
 
+def _arenas(program: WrittenModel) -> str:
+    return ", ".join(f"{machine.arena_bytes} of {machine.name}" for machine in program.machines)
+
+
 def _memory(program: WrittenModel) -> list[str]:
     """Say how much memory the network needs."""
-    return [
+    lines = [
         "",
         "## Memory",
         "",
-        f"Constants: {program.constant_bytes} bytes.",
-        f"Arena: {program.arena_bytes} bytes; the busiest layer alone needs {program.arena_bound}.",
+        "| of | constants | arena | what the busiest layer alone needs |",
+        "|---|---|---|---|",
     ]
+    for m in program.machines:
+        lines.append(f"| {m.name} | {m.constant_bytes} bytes | {m.arena_bytes} bytes | {m.arena_bound} bytes |")
+    return lines
 
 
 def _file(name: str, stored: bool) -> list[str]:

@@ -88,7 +88,7 @@ class Stepping:
         ]
         return [*lines, f"{self.step_signature()};"]
 
-    def definitions(self, offsets: Mapping[str, int]) -> list[str]:
+    def definitions(self, offsets: Mapping[str, str]) -> list[str]:
         """Return the lines of the functions; `offsets`: where in the arena lies what is `between`."""
         name, settling = self.name, self.recurrent.settling
         lines = ["", f"void {name}_state_reset({name}_state *state)", "{", f"    *state = ({name}_state){{0}};", "}"]
@@ -123,7 +123,7 @@ class Stepping:
         lines += [f"                {total}[k] = ({summed.ctype})(((int64_t){total}[k] + 1) >> 1);", "            }"]
         return [*lines, f"            {count}[i] = {most >> 1};", "        }", "    }"]
 
-    def _step_body(self, offsets: Mapping[str, int]) -> list[str]:
+    def _step_body(self, offsets: Mapping[str, str]) -> list[str]:
         name, gain = self.name, self.recurrent.gain
         lines = ["    if (!ctx || !ctx->arena || !state) {", f"        return {self.upper}_NULL;", "    }"]
         if gain:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from microstage_cbackend.program.arguments import BLOCKS, DEPTHWISE_BLOCKS, ROWS
+from microstage_cbackend.kernels.layouts import ROWS
+from microstage_cbackend.kernels.small.orders import CONDITIONS as SMALL_CONDITIONS
+from microstage_cbackend.program.arguments import BLOCKS, DEPTHWISE_BLOCKS
 from microstage_cbackend.program.ir import Tensor, bits_of
 from microstage_cbackend.writers.constants import FileSpan, Packed, Spans
 
-__all__ = ["CONDITIONS", "arrays_program", "binary_line", "kept_in_file"]
+__all__ = ["CONDITIONS", "arrays_program", "binary_line", "kept_in_file", "lies_in_text"]
 
-CONDITIONS = {BLOCKS: "MS_BLOCKED", DEPTHWISE_BLOCKS: "MS_DEPTHWISE_BLOCKED"}
+CONDITIONS = {BLOCKS: "MS_BLOCKED", DEPTHWISE_BLOCKS: "MS_DEPTHWISE_BLOCKED", **SMALL_CONDITIONS}
 "What a preprocessor says where weights lie in that order."
 _MOST_IN_C = 4 << 20
 "Bytes of constants beyond which the large ones are no text."
@@ -75,13 +77,24 @@ int main(int argc, char **argv)
 """
 
 
+def lies_in_text(constants: Mapping[str, Tensor | Packed]) -> bool:
+    """Tell whether all constants together are few enough to be text."""
+    return sum(_most_bytes(constant) for constant in constants.values()) <= _MOST_IN_C
+
+
+def _most_bytes(constant: Tensor | Packed) -> int:
+    """Count the bytes of a constant in the largest of its orders."""
+    if isinstance(constant, Packed):
+        return max(form.size for form in constant.forms.values()) * bits_of(constant.tensor.ctype) // 8
+    return constant.bytes
+
+
 def kept_in_file(constants: Mapping[str, Tensor | Packed], spans: Spans) -> Spans:
     """Return those of `spans` whose constants leave the C: the large ones, where all together are more than 4 MB."""
-    tensors = [c.tensor if isinstance(c, Packed) else c for c in constants.values()]
-    sizes = {t: max(span.bytes for span in spans[t].values()) for t in tensors if t in spans}
-    if sum(sizes.values()) <= _MOST_IN_C:
+    if lies_in_text(constants):
         return {}
-    return {t: spans[t] for t, size in sizes.items() if size >= _LARGE}
+    held = {c.tensor if isinstance(c, Packed) else c: _most_bytes(c) for c in constants.values()}
+    return {t: spans[t] for t, size in held.items() if t in spans and size >= _LARGE}
 
 
 def binary_line(name: str, model: str, span: FileSpan) -> str:

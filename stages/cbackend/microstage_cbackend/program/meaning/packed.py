@@ -72,7 +72,7 @@ def taps_u8(layer: KernelCall, operands: list[np.ndarray], held: np.ndarray) -> 
     """Convolve bytes channel by channel, or sum windows of each channel."""
     s = layer.shape
     seen = _seen(operands[0], s, _tap_offsets(s).ravel()).reshape(s["out_height"], s["out_width"], -1, s["channels"])
-    if layer.kernel == "ms_average_u8":
+    if layer.kernel in ("ms_average_u8", "ms_small_average"):
         return finish(layer, seen.sum(axis=2), np.zeros(1, np.int64))
     return finish(layer, (seen * operands[1].reshape(-1, s["channels"])).sum(axis=2), np.arange(s["channels"]))
 

@@ -63,7 +63,7 @@ def _buffer(part: Part, orders: list[Order | None], tensor: Tensor) -> Buffer:
 def _born(layer: KernelCall, order: Order, number: int, tensor: Tensor) -> np.ndarray:
     """Return when `layer`, the first to use `tensor`, writes each byte; what it does not write is written later."""
     times = np.full((len(order.writes), tensor.bytes), after(number))
-    times[:, _span(layer.output)] = moment(number, order.writes)
+    times[:, _span(layer.output, order.writes)] = moment(number, order.writes)
     return times
 
 
@@ -73,14 +73,15 @@ def _dies(layer: KernelCall, order: Order, number: int, tensor: Tensor) -> np.nd
     times = np.full((walks, tensor.bytes), after(number) if _writes(layer, tensor) else before(number))
     for view, steps in zip((t for t in layer.inputs if t.data is None), order.reads):
         if view.root is tensor:
-            times[:, _span(view)] = np.maximum(times[:, _span(view)], moment(number, steps))
+            span = _span(view, steps)
+            times[:, span] = np.maximum(times[:, span], moment(number, steps))
     return times
 
 
-def _span(view: Tensor) -> slice:
-    """Return the bytes of its root's memory in which a view lies."""
-    width = bits_of(view.ctype) // 8
-    return slice(view.start * width, (view.start + view.size) * width)
+def _span(view: Tensor, steps: np.ndarray) -> slice:
+    """Return the bytes of its root's memory, from the start of a view on, that have `steps` [walks][bytes]."""
+    first = view.start * bits_of(view.ctype) // 8
+    return slice(first, first + steps.shape[1])
 
 
 def _writes(layer: KernelCall, tensor: Tensor) -> bool:
