@@ -69,8 +69,10 @@
 #define MS_BLOCKED 0
 #endif
 
-/* Weights begin at a cache line where whole lines of them are read at once. */
-#if defined __GNUC__ && (defined MS_AVX512VNNI || defined MS_AVX2)
+/* Weights begin at a cache line where whole lines of them are read at once, on small machines at a word. */
+#if defined __GNUC__ && MS_SMALL_MACHINE
+#define MS_ALIGNED __attribute__((aligned(8)))
+#elif defined __GNUC__ && (defined MS_AVX512VNNI || defined MS_AVX2)
 #define MS_ALIGNED __attribute__((aligned(64)))
 #else
 #define MS_ALIGNED

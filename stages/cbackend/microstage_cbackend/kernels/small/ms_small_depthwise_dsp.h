@@ -101,9 +101,9 @@ typedef struct {
     const uint32_t *w;
     int32_t *y;
     int32_t step, rows, pairs, gap, fours;
-} ms_small_taps_dsp;
+} ms_small_depthwise_taps_dsp;
 
-MS_SMALL_ASM ms_small_sum_taps_dsp(ms_small_taps_dsp *taps __attribute__((unused)))
+MS_SMALL_ASM ms_small_sum_taps_dsp(ms_small_depthwise_taps_dsp *taps __attribute__((unused)))
 {
     __asm__ volatile(
         "push {r0, r4-r11, lr}\n"
@@ -158,7 +158,7 @@ typedef struct {
     uint32_t *pairs;
     int32_t lines, c, count, k, h, rows;
     ms_small_channels_dsp channels;
-    ms_small_taps_dsp taps;
+    ms_small_depthwise_taps_dsp taps;
     int32_t sums[MS_SMALL_CHUNK + 4];
 } ms_small_depthwise_job_dsp;
 
@@ -225,7 +225,7 @@ MS_SMALL_STATIC void ms_small_sums_any_dsp(ms_small_depthwise_job_dsp *job, int3
 {
     const ms_small_conv_shape *s = job->planes.shape;
     const int32_t row = MS_SMALL_GROUP * job->planes.pitch;
-    ms_small_taps_dsp *taps = &job->taps;
+    ms_small_depthwise_taps_dsp *taps = &job->taps;
     taps->x = (const uint16_t *)(const void *)(job->planes.words + r * s->stride_h * row + (job->k + i) * job->planes.pitch) + v * s->stride_w;
     taps->w = job->pairs;
     taps->y = job->sums;

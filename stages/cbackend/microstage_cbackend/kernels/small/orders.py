@@ -39,7 +39,7 @@ CONDITIONS = {
 }
 "What a preprocessor says where constants lie in an order that is not rows."
 _BLOCK = 4
-"Filters that the forms for Helium and RISC-V take at once."
+"Filters that the form for Helium takes at once."
 Shape = Mapping[str, int]
 Orders = dict[str, np.ndarray]
 
@@ -55,11 +55,10 @@ def small_conv_weights(weights: np.ndarray, shape: Shape) -> Orders:
 
 
 def small_conv_lines(lines: np.ndarray, shape: Shape) -> Orders:
-    """Return {order: q} of `lines`, bias and multiplier [filters, 2], in the orders of `small_conv_weights`."""
+    """Return {order: q} of `lines`, bias and multiplier [filters, 2]; RISC-V reads them in rows."""
     if shape["wide"]:
         return {ROWS: lines}
-    filled = whole_filters(lines, _BLOCK)
-    return {ROWS: lines, _PAIRS: small_pairs_q(lines, shape), _MVE: filled, _QUADS: filled}
+    return {ROWS: lines, _PAIRS: small_pairs_q(lines, shape), _MVE: whole_filters(lines, _BLOCK)}
 
 
 def small_depthwise_weights(weights: np.ndarray, shape: Shape) -> Orders:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from microstage_cbackend.kernels.small.layouts import small_depth
+from microstage_cbackend.kernels.small.pairs import fits_pairs
 from microstage_cbackend.kernels.small.sizes import conv_scratch, depthwise_scratch
 from microstage_cbackend.passes.absorb import raise_read
 from microstage_cbackend.passes.fuse import SUMMING
@@ -66,7 +67,9 @@ def _sum(part: Part, layer: KernelCall) -> None:
     depthwise = layer.kernel == "ms_depthwise"
     bits = 8 if depthwise else _bits(weights)
     depth = weights.shape[1] if depthwise else small_depth(weights.shape[1])
-    layer.shape = {**s, "bits": bits, "depth": depth, "wide": int(max(map(abs, layer.partial)) >= WIDE)}
+    layer.shape = {**s, "bits": bits, "depth": depth, "wide": 0}
+    wide = max(map(abs, layer.partial)) >= WIDE or (not depthwise and not fits_pairs(weights, layer.shape))
+    layer.shape["wide"] = int(wide)
     w = layer.inputs[1]
     layer.inputs = [source.tensor, Tensor(w.name, weights.shape, w.low, w.high, weights, declared="int8_t")]
     layer.scratch = depthwise_scratch(layer.shape) if depthwise else conv_scratch(layer.shape)
