@@ -15,6 +15,7 @@ from microstage_cbackend import kernels
 from microstage_cbackend.kernels.small.layouts import pack_small_rows, small_depth
 from microstage_cbackend.kernels.small.pairs import fits_pairs, pack_small_pairs, small_pairs_q
 from microstage_cbackend.kernels.small.sizes import conv_scratch
+from microstage_cbackend.program.line import SHIFTS
 
 KERNELS = Path(kernels.__file__).parent
 DRIVER = Path(__file__).with_name("small_conv_driver.c")
@@ -93,7 +94,7 @@ def drawn_line(random: np.random.Generator, sums: np.ndarray) -> tuple[np.ndarra
     """Return q [filters, 2], and offset, shift, low, high, flip: outputs from below 0 to above 255, never beyond what
     ms_small_conv.h allows.
     """
-    filters, shift = sums.shape[1], int(random.choice([4, 9, 14]))
+    filters, shift = sums.shape[1], int(random.choice(SHIFTS))
     reach = int(np.abs(sums).max()) + 1
     most = (1 << 23) - 1 - reach
     bias = (

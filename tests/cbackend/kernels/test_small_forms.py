@@ -19,6 +19,7 @@ from microstage_bench.emulators import MACHINES
 from microstage_bench.footprint.firmware import Build
 from microstage_cbackend.kernels.layouts import fast_files
 from microstage_cbackend.kernels.small import layouts, sizes
+from microstage_cbackend.program.line import SHIFTS
 
 DRIVER = Path(__file__).parent / "small_forms_driver.c"
 HEADERS = [f"ms_small_{name}.h" for name in "add average conv depthwise".split()]
@@ -76,7 +77,7 @@ class Line:
 
 def line(random, sums: np.ndarray) -> Line:
     """A random line that spreads the sums over about -50..300."""
-    shift, filters = int(random.choice([4, 9, 14])), sums.shape[-1]
+    shift, filters = int(random.choice(SHIFTS)), sums.shape[-1]
     bias = random.integers(-1000, 1000, filters)
     reach = np.abs(sums + bias).max() + 1
     multiplier = (175 / reach * 2.0 ** (shift + 32) * random.uniform(0.3, 1, filters)).astype(np.int64)

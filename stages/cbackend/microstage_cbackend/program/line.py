@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Line"]
+__all__ = ["SHIFTS", "Line"]
+
+SHIFTS = (4, 7, 10, 13, 1)
+"The shifts of MS_SMALL_SHIFTS, those that most layers need first: a program has kernels for the shifts that it uses."
 
 
 @dataclass

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from microstage_cbackend.kernels.small.sizes import depthwise_scratch
+from microstage_cbackend.program.line import SHIFTS
 
 __all__ = ["Case", "case_file", "depthwise_case"]
 
@@ -74,7 +75,7 @@ def depthwise_shape(random, most: int = 13) -> dict[str, int]:
 def line_of(random, sums: np.ndarray) -> tuple[np.ndarray, list[int]]:
     """Draw q [filters, 2] and a line that maps sums [..., filters] to about -50...300."""
     reach = int(np.abs(sums).max()) + 1
-    shift = int(random.choice([4, 9, 14, 14, 7]))
+    shift = int(random.choice(SHIFTS))
     bias = random.integers(-reach, reach + 1, sums.shape[-1])
     most = min(2**31 - 1, (350 << (shift + 32)) // (4 * reach))
     multiplier = random.integers(most // 4, most + 1, sums.shape[-1])

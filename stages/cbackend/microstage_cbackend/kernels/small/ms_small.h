@@ -43,9 +43,12 @@ typedef struct {
 } ms_small_conv_shape;
 
 /* What all filters share of a line. q[f] = (bias, multiplier): v = (offset + ((sum + bias) * multiplier >> 32)) >> shift, and what
- * is stored is clamp(v, low, high) ^ flip. 0 <= low <= high <= 255; 0 <= multiplier; shift is one of a few. The generator proved
+ * is stored is clamp(v, low, high) ^ flip. 0 <= low <= high <= 255; 0 <= multiplier; shift is one of MS_SMALL_SHIFTS. The generator proved
  * it equal to the layer's quantiser at every sum that the layer can reach. */
 typedef struct { int32_t offset, shift, low, high, flip; } ms_line;
+
+/* The shifts that a line may have: kernels whose instructions hold the shift are made for each; a program has those it calls. */
+#define MS_SMALL_SHIFTS(of) of(1) of(4) of(7) of(10) of(13)
 
 enum { MS_SMALL_POSITIONS = 4 };
 

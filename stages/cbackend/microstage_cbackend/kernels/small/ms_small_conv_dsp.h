@@ -120,10 +120,11 @@ static __attribute__((noinline)) void ms_small_walk_dsp(const ms_layer_dsp *laye
     }
 }
 
-/* ms_dot_<form>_dsp_<bits>_<end>: end is 4, 9, 14 or sums. */
+/* ms_dot_<form>_dsp_<bits>_<end>: end is one of MS_SMALL_SHIFTS or, where that is 0, sums. */
 #define MS_DSP_ENDS(form, bits, end) \
-    ((end) == 4 ? ms_dot_##form##_dsp_##bits##_4 : (end) == 9 ? ms_dot_##form##_dsp_##bits##_9 \
-     : (end) == 14 ? ms_dot_##form##_dsp_##bits##_14 : ms_dot_##form##_dsp_##bits##_sums)
+    ((end) == 1 ? ms_dot_##form##_dsp_##bits##_1 : (end) == 4 ? ms_dot_##form##_dsp_##bits##_4 \
+     : (end) == 7 ? ms_dot_##form##_dsp_##bits##_7 : (end) == 10 ? ms_dot_##form##_dsp_##bits##_10 \
+     : (end) == 13 ? ms_dot_##form##_dsp_##bits##_13 : ms_dot_##form##_dsp_##bits##_sums)
 #define MS_DSP_FORMS(form, bits, end) \
     ((bits) == 8 ? MS_DSP_ENDS(form, 8, end) : (bits) == 4 ? MS_DSP_ENDS(form, 4, end) \
      : (bits) == 2 ? MS_DSP_ENDS(form, 2, end) : MS_DSP_ENDS(form, 1, end))

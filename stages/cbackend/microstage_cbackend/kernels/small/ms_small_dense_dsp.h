@@ -37,9 +37,7 @@
                    MS_DSP_FACTORS_1X4 "lsl r9,r8,#8\n" MS_DSP_STORE_1X4(#shift, "8"), "0"); \
     }
 
-MS_DSP_DENSE(4)
-MS_DSP_DENSE(9)
-MS_DSP_DENSE(14)
+MS_SMALL_SHIFTS(MS_DSP_DENSE)
 MS_DSP_FUNCTION ms_dot_1x4_dsp_8_sums(ms_dot_dsp *frame)
 {
     MS_DSP_ASM("", MS_DSP_NULL_1X4 MS_DSP_LOOP_1X4(MS_DSP_PAIRS_1X4 MS_DSP_PAIRS_1X4) MS_DSP_APART_1X4

@@ -85,12 +85,10 @@ typedef struct {
     MS_SMALL_3X3_DSP(ms_small_3x3_##stride##_##shift##_dsp, MS_SMALL_ROW_##stride##_DSP, \
                      MS_SMALL_STORE_PAIR_DSP, MS_SMALL_STORE_SINGLE_DSP, shift)
 
-MS_SMALL_LINES_DSP(1, 4)
-MS_SMALL_LINES_DSP(1, 9)
-MS_SMALL_LINES_DSP(1, 14)
-MS_SMALL_LINES_DSP(2, 4)
-MS_SMALL_LINES_DSP(2, 9)
-MS_SMALL_LINES_DSP(2, 14)
+#define MS_SMALL_LINES_1_DSP(shift) MS_SMALL_LINES_DSP(1, shift)
+MS_SMALL_SHIFTS(MS_SMALL_LINES_1_DSP)
+#define MS_SMALL_LINES_2_DSP(shift) MS_SMALL_LINES_DSP(2, shift)
+MS_SMALL_SHIFTS(MS_SMALL_LINES_2_DSP)
 MS_SMALL_3X3_DSP(ms_small_3x3_1_sums_dsp, MS_SMALL_ROW_1_DSP, MS_SMALL_SUMS_PAIR_DSP, MS_SMALL_SUMS_SINGLE_DSP, 0)
 MS_SMALL_3X3_DSP(ms_small_3x3_2_sums_dsp, MS_SMALL_ROW_2_DSP, MS_SMALL_SUMS_PAIR_DSP, MS_SMALL_SUMS_SINGLE_DSP, 0)
 
@@ -304,9 +302,11 @@ MS_SMALL_STATIC void ms_small_depthwise_work_dsp(ms_small_depthwise_job_dsp *job
 MS_INLINE ms_small_3x3_dsp *ms_small_lines_of_dsp(int32_t stride, int32_t shift)
 {
     switch (shift) {
+    case 1: return stride == 1 ? ms_small_3x3_1_1_dsp : ms_small_3x3_2_1_dsp;
     case 4: return stride == 1 ? ms_small_3x3_1_4_dsp : ms_small_3x3_2_4_dsp;
-    case 9: return stride == 1 ? ms_small_3x3_1_9_dsp : ms_small_3x3_2_9_dsp;
-    case 14: return stride == 1 ? ms_small_3x3_1_14_dsp : ms_small_3x3_2_14_dsp;
+    case 7: return stride == 1 ? ms_small_3x3_1_7_dsp : ms_small_3x3_2_7_dsp;
+    case 10: return stride == 1 ? ms_small_3x3_1_10_dsp : ms_small_3x3_2_10_dsp;
+    case 13: return stride == 1 ? ms_small_3x3_1_13_dsp : ms_small_3x3_2_13_dsp;
     default: return 0;
     }
 }

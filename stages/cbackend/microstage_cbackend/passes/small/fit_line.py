@@ -14,14 +14,14 @@ from typing import NamedTuple
 import numpy as np
 
 from microstage_cbackend.program.ir import KernelCall
-from microstage_cbackend.program.line import Line
+from microstage_cbackend.program.line import SHIFTS, Line
 from microstage_cbackend.program.requantise import MultiplyAddShift
 
 __all__ = ["WIDE", "FittedLine", "fit_line"]
 
 WIDE = 2**23
 "Sums, with their bias, stay below where two of them share a register."
-_SHIFTS = (14, 9, 4, 2, 1)
+_ZEROS = (0, 128)
 _LARGEST = 2**31 - 1
 _NEAR, _FAR = 6, tuple(2**n for n in range(6, 14))
 "How many offsets within the levels are tried, and how many levels below them others."
@@ -57,7 +57,7 @@ def fit_line(layer: KernelCall, stage: MultiplyAddShift, flip: int) -> FittedLin
     slope, start = _middle(stage, steps, flip)
     most = np.full(channels, WIDE - 1 if max(map(abs, layer.partial)) < WIDE else 2**31 - 1)
     bounds = layer.partial[0] + most, most - layer.partial[1]
-    for shift in _SHIFTS:
+    for shift in SHIFTS:
         if np.any((steps.up_used.sum(axis=1) > 1) & (slope * 2.0 ** (32 + shift) > _LARGEST)):
             continue
         for offset in _offsets(slope, start, steps, shift):
@@ -115,10 +115,11 @@ def _least(stage: MultiplyAddShift, level: np.ndarray, low: np.ndarray, high: np
 
 
 def _offsets(slope: np.ndarray, start: np.ndarray, steps: _Steps, shift: int) -> Iterator[int]:
-    """Return offsets to try: those at which the biases of all channels are nearest to integers, then far ones.
+    """Return offsets to try: of the usual zero points, those at which biases are nearest to integers, then far ones.
 
     Far from the levels, a little more of the multiplier moves a channel's steps without changing their distances.
     """
+    yield from ((1 << shift >> 1) + (zero << shift) for zero in _ZEROS)
     rows = (slope > 0) & (steps.up_used.sum(axis=1) > 1)
     halves = np.arange(2 * 256)[:, None] / 2
     bias = (start[rows] - halves) / slope[rows]
