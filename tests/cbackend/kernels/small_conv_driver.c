@@ -2,6 +2,7 @@
  *
  * Little-endian int32_t: how many cases; of each the kind, the numbers of shape and line, then buffers, each with its bytes first.
  * x, y and scratch lie among bytes of 0xa5; a case in which one of those changed, or x did, ends the program.
+ * INTERRUPTED: a timer interrupts at drawn instants, and its handler fills 400 bytes of stack and looks whether they stay.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,53 @@ static void check_guards(buffer b)
     }
 }
 
+#if defined INTERRUPTED
+#define SYSTICK ((volatile uint32_t *)0xe000e010u) /* control, reload, current */
+#define VECTORS (*(volatile uint32_t *)0xe000ed08u)
+#define PENDING (*(volatile uint32_t *)0xe000ed04u)
+static uint32_t vectors[16] __attribute__((aligned(128))), drawn = 1;
+static volatile uint32_t interrupts, spoilt;
+
+static __attribute__((noinline)) void fill_stack(uint32_t first)
+{
+    volatile uint32_t words[100];
+    for (uint32_t i = 0; i < 100; i++) {
+        words[i] = first + i;
+    }
+    for (uint32_t i = 0; i < 100; i++) {
+        spoilt += words[i] != first + i;
+    }
+}
+
+static void tick(void)
+{
+    interrupts++;
+    drawn = drawn * 1664525u + 1013904223u;
+    fill_stack(drawn);
+    for (volatile uint32_t wait = drawn >> 8 & 31; wait; wait--) { /* an instant between two ticks */
+    }
+    SYSTICK[1] = 2 + (drawn >> 16 & 15);
+    SYSTICK[2] = 0;
+    PENDING = 1u << 25;
+}
+
+static void start_interrupts(void)
+{
+    memcpy(vectors, (const void *)(uintptr_t)VECTORS, sizeof vectors);
+    vectors[15] = (uint32_t)(uintptr_t)tick | 1;
+    VECTORS = (uint32_t)(uintptr_t)vectors;
+}
+
+static void interrupt(int whether)
+{
+    SYSTICK[1] = 2;
+    SYSTICK[2] = 0;
+    SYSTICK[0] = whether ? 7 : 0;
+}
+#else
+#define interrupt(whether) ((void)0)
+#endif
+
 static ms_requant requant_of(const int32_t *n, const buffer *b)
 {
     return (ms_requant){(const int32_t *)b[MULTIPLIER].data, (const int64_t *)b[OFFSET].data, n[25], n[26], n[27], n[28], n[29], n[30], 0, 0};
@@ -95,7 +143,9 @@ static void run_case(FILE *input, FILE *output)
     for (int portable = 0; portable < 2; portable++) {
         const buffer y = space(b[Y].bytes, n[32]), scratch = space(scratch_bytes, 0), kept = space(b[X].bytes, 0);
         memcpy(kept.data, b[X].data, (size_t)b[X].bytes);
+        interrupt(!portable);
         run(portable, kind, n, b, y.data, scratch.data);
+        interrupt(0);
         check_guards(y);
         check_guards(scratch);
         check_guards(b[X]);
@@ -112,9 +162,17 @@ int main(void)
     if (!input || !output) {
         return 2;
     }
+#if defined INTERRUPTED
+    start_interrupts();
+#endif
     for (int32_t cases = read_number(input); cases > 0; cases--) {
         run_case(input, output);
     }
+#if defined INTERRUPTED
+    if (spoilt || interrupts < 1000) {
+        return 7;
+    }
+#endif
     printf("%s\n", MS_ISA_NAME);
     return fclose(output);
 }

@@ -13,7 +13,7 @@ import pytest
 from microstage_bench.emulators import MACHINES, Machine
 from microstage_cbackend import kernels
 from microstage_cbackend.kernels.small.layouts import pack_small_rows, small_depth
-from microstage_cbackend.kernels.small.pairs import fits_pairs, pack_small_pairs, small_pairs_q
+from microstage_cbackend.kernels.small.pairs import filters_together, pack_small_pairs, small_pairs_q
 from microstage_cbackend.kernels.small.sizes import conv_scratch
 from microstage_cbackend.program.line import SHIFTS
 
@@ -22,7 +22,7 @@ DRIVER = Path(__file__).with_name("small_conv_driver.c")
 LINE, SUMS, REQUANT = 0, 1, 2
 SHAPE = (
     "planes height width channels out_height out_width filters kernel_h kernel_w stride_h stride_w dilation_h "
-    "dilation_w pad_top pad_left pad_value flip bits depth wide"
+    "dilation_w pad_top pad_left pad_value flip bits depth together"
 ).split()
 
 
@@ -85,9 +85,8 @@ def drawn_weights(random: np.random.Generator, shape: dict[str, int]) -> np.ndar
     end, size = 1 << (shape["bits"] - 1), (shape["filters"], used_of(shape))
     if shape["bits"] == 1:
         return random.choice([-1, 1], size)
-    kind = random.integers(0, 4)
-    found = random.choice([[-end, end - 1], [-end], [end - 1], np.arange(-end, end)][kind], size)
-    return found if fits_pairs(found, shape) else np.maximum(found, 1 - end)
+    kinds = [[-end, end - 1], [-end], [end - 1], np.arange(-end, end), np.arange(1 - end, end)]
+    return random.choice(kinds[random.integers(0, 5)], size)
 
 
 def drawn_line(random: np.random.Generator, sums: np.ndarray) -> tuple[np.ndarray, list[int]]:
@@ -96,7 +95,7 @@ def drawn_line(random: np.random.Generator, sums: np.ndarray) -> tuple[np.ndarra
     """
     filters, shift = sums.shape[1], int(random.choice(SHIFTS))
     reach = int(np.abs(sums).max()) + 1
-    most = (1 << 23) - 1 - reach
+    most = int(random.choice([1 << 19, 1 << 23, 1 << 29])) - 1 - reach
     bias = (
         random.integers(-reach, reach + 1, filters) // 2
         if random.integers(0, 3)
@@ -128,6 +127,8 @@ class Case:
         weights = drawn_weights(random, shape)
         sums = patches_of(x, shape) @ weights.T
         self.q, line = drawn_line(random, sums)
+        reach = int(np.abs(sums).max() + np.abs(self.q[:, 0]).max() * (kind == LINE))
+        shape["together"] = filters_together(weights, shape, reach)
         half = 1 << 39
         multiplier, offset = self.q[:, 1].astype(np.int32), random.integers(0, 256, shape["filters"]) * 2 * half + half
         if kind == LINE:
@@ -186,16 +187,23 @@ def build(machine: Machine, compiler: str, folder: Path, flags: list[str]) -> st
     return str(program)
 
 
+def machine_named(name: str, compiler: str = "gcc") -> Machine:
+    machine = next(machine for machine in MACHINES if machine.name == name)
+    if machine.missing or not shutil.which(compiler):
+        pytest.skip(machine.missing or f"{compiler} is not installed")
+    return machine
+
+
+def cases_of(seed: int, times: int) -> list[Case]:
+    random = np.random.default_rng(seed)
+    return [Case(random, drawn_shape(random), kind) for kind in [LINE, LINE, SUMS, REQUANT] * times]
+
+
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("name", ["cortex-m4", "cortex-m7", "cortex-m33"])
 def test_drawn_shapes(name, compiler, tmp_path):
-    machine = next(machine for machine in MACHINES if machine.name == name)
-    if machine.missing or not shutil.which(compiler):
-        pytest.skip(machine.missing or "clang is not installed")
-    random = np.random.default_rng(20)
-    run(
-        machine,
-        [Case(random, drawn_shape(random), kind) for kind in [LINE, LINE, SUMS, REQUANT] * 50],
-        tmp_path,
-        compiler=compiler,
-    )
+    run(machine_named(name, compiler), cases_of(20, 50), tmp_path, compiler=compiler)
+
+
+def test_an_interrupt_at_any_instant_leaves_outputs_equal(tmp_path):
+    run(machine_named("cortex-m4"), cases_of(21, 12), tmp_path, "-DINTERRUPTED")

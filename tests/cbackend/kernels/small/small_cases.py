@@ -14,7 +14,7 @@ __all__ = ["Case", "case_file", "depthwise_case"]
 
 SHAPE = (
     "planes height width channels out_height out_width filters kernel_h kernel_w stride_h stride_w dilation_h "
-    "dilation_w pad_top pad_left pad_value flip bits depth wide"
+    "dilation_w pad_top pad_left pad_value flip bits depth together"
 ).split()
 
 

@@ -33,13 +33,13 @@
  * flip       128: x is int8_t, of which the kernel sees x + 128, and the generator took 128 * sum(w) into the bias; else 0
  * bits       of a weight: 8, 4, 2, or 1 (-1 and +1)
  * depth      weights of a row, those behind the patch included, which are 0: a multiple of 8. Depthwise: kernel_h * kernel_w.
- * wide       1: sums may leave -2^23..2^23-1; weights then lie in rows whatever MS_SMALL_FORM says; else 0
+ * together   filters that MS_SMALL_FORM 1 takes at once, in whose order its weights lie: 1 where sums may leave -2^23..2^23-1, 2, or 4
  */
 typedef struct {
     int32_t planes, height, width, channels;
     int32_t out_height, out_width, filters;
     int32_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
-    int32_t pad_value, flip, bits, depth, wide;
+    int32_t pad_value, flip, bits, depth, together;
 } ms_small_conv_shape;
 
 /* What all filters share of a line. q[f] = (bias, multiplier): v = (offset + ((sum + bias) * multiplier >> 32)) >> shift, and what

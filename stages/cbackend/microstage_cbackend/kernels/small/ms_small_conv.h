@@ -1,7 +1,7 @@
 /* ms_small_conv: convolution or dense layer for small machines, uint8 or int8 activations x int8 weights.
  *
  * x        [planes][height][width][channels]
- * w        MS_SMALL_FORM 0 or shape->wide: pack_small_rows(...); else the order of that form
+ * w        MS_SMALL_FORM 0: pack_small_rows(...); else the order of that form
  * q        [filters][2]: bias and multiplier; of other forms in their order
  * y        [out_height][out_width][filters]; may overlap x as ms_small.h says
  * scratch  aligned to 8, conv_scratch(...) bytes
@@ -126,7 +126,7 @@ MS_INLINE void ms_small_conv_requant_c(const uint8_t *x, const void *w, uint8_t 
     ms_small_conv_any_c(x, w, y, scratch, shape, (ms_small_stage){0, 0, q});
 }
 
-/* A form of an instruction set defines MS_SMALL_CONV(function), for example ms_small_conv_dsp of conv, and takes what is not wide. */
+/* A form of an instruction set defines MS_SMALL_CONV(function), for example ms_small_conv_dsp of conv. */
 #if MS_SMALL_FORM == 1
 #include "ms_small_conv_dsp.h"
 #elif MS_SMALL_FORM == 2
@@ -140,30 +140,18 @@ MS_INLINE void ms_small_conv_requant_c(const uint8_t *x, const void *w, uint8_t 
 MS_INLINE void ms_small_conv(const uint8_t *x, const void *w, const int32_t *q, uint8_t *y, void *scratch,
                              const ms_small_conv_shape *shape, const ms_line *line)
 {
-    if (shape->wide) {
-        ms_small_conv_c(x, w, q, y, scratch, shape, line);
-    } else {
-        MS_SMALL_CONV(conv)(x, w, q, y, scratch, shape, line);
-    }
+    MS_SMALL_CONV(conv)(x, w, q, y, scratch, shape, line);
 }
 
 MS_INLINE void ms_small_conv_sums(const uint8_t *x, const void *w, int32_t *y, void *scratch, const ms_small_conv_shape *shape)
 {
-    if (shape->wide) {
-        ms_small_conv_sums_c(x, w, y, scratch, shape);
-    } else {
-        MS_SMALL_CONV(conv_sums)(x, w, y, scratch, shape);
-    }
+    MS_SMALL_CONV(conv_sums)(x, w, y, scratch, shape);
 }
 
 MS_INLINE void ms_small_conv_requant(const uint8_t *x, const void *w, uint8_t *y, void *scratch, const ms_small_conv_shape *shape,
                                      const ms_requant *q)
 {
-    if (shape->wide) {
-        ms_small_conv_requant_c(x, w, y, scratch, shape, q);
-    } else {
-        MS_SMALL_CONV(conv_requant)(x, w, y, scratch, shape, q);
-    }
+    MS_SMALL_CONV(conv_requant)(x, w, y, scratch, shape, q);
 }
 
 #endif

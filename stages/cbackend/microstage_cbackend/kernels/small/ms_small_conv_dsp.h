@@ -7,12 +7,7 @@
 #include "ms_small_dense_dsp.h"
 #include "ms_small_dot_dsp.h"
 #include "ms_small_gather_dsp.h"
-
-/* Whether four filters are taken at once: pack_small_pairs then lays two pairs in turns. */
-MS_INLINE int ms_small_is_dense_dsp(const ms_small_conv_shape *shape)
-{
-    return shape->bits == 8 && shape->out_height * shape->out_width == 1;
-}
+#include "ms_small_wide_dsp.h"
 
 /* A layer: its constants, and the functions made for it. */
 typedef struct {
@@ -45,7 +40,8 @@ static inline void ms_small_clamps_dsp(ms_dot_dsp *dot, const ms_line *line)
 /* A call: `filters` filters from `first` on, `each` bytes an output, to y, y + row... */
 static inline void ms_small_call_dsp(const ms_layer_dsp *layer, ms_dot_dsp *dot, int32_t first, int32_t filters, uint8_t *y, int32_t row, int32_t each)
 {
-    dot->w = layer->w + (first ? first * ms_small_depth_dsp(layer->shape) * layer->shape->bits / 8 : 0);
+    const int32_t bits = layer->shape->together == 1 ? 8 : layer->shape->bits;
+    dot->w = layer->w + (first ? first * ms_small_depth_dsp(layer->shape) * bits / 8 : 0);
     dot->q = layer->q + 2 * first;
     dot->y = y;
     dot->end = y + filters * each;
@@ -56,7 +52,7 @@ static inline void ms_small_call_dsp(const ms_layer_dsp *layer, ms_dot_dsp *dot,
 /* Two filters at once write pairs: the last one of an odd number goes by `spare`. */
 static inline void ms_small_outputs_dsp(const ms_layer_dsp *layer, ms_dot_dsp *dot, int32_t positions, uint8_t *y, uint8_t *spare)
 {
-    const int32_t filters = layer->shape->filters, each = layer->line ? 1 : 4, together = positions > 1 ? filters & ~1 : filters;
+    const int32_t filters = layer->shape->filters, each = layer->line ? 1 : 4, together = positions > 1 && layer->shape->together > 1 ? filters & ~1 : filters;
     if (together) {
         ms_small_call_dsp(layer, dot, 0, together, y, filters * each, each);
     }
@@ -71,7 +67,7 @@ static inline void ms_small_outputs_dsp(const ms_layer_dsp *layer, ms_dot_dsp *d
 /* The sums of one block of filters after the other, requantised. */
 static __attribute__((noinline)) void ms_small_requantised_dsp(const ms_layer_dsp *layer, ms_dot_dsp *dot, int32_t positions, uint8_t *y, int32_t *sums)
 {
-    const int32_t filters = layer->shape->filters, row = positions > 1 ? 2 : 4;
+    const int32_t filters = layer->shape->filters, row = positions > 1 ? layer->shape->together : 4;
     for (int32_t f = 0; f < filters; f += row) {
         const int32_t count = filters - f < row ? filters - f : row;
         ms_small_call_dsp(layer, dot, f, row, (uint8_t *)sums, 4 * row, 4);
@@ -125,9 +121,20 @@ static __attribute__((noinline)) void ms_small_walk_dsp(const ms_layer_dsp *laye
     ((end) == 1 ? ms_dot_##form##_dsp_##bits##_1 : (end) == 4 ? ms_dot_##form##_dsp_##bits##_4 \
      : (end) == 7 ? ms_dot_##form##_dsp_##bits##_7 : (end) == 10 ? ms_dot_##form##_dsp_##bits##_10 \
      : (end) == 13 ? ms_dot_##form##_dsp_##bits##_13 : ms_dot_##form##_dsp_##bits##_sums)
-#define MS_DSP_FORMS(form, bits, end) \
+#define MS_DSP_PAIRED(form, bits, end) \
     ((bits) == 8 ? MS_DSP_ENDS(form, 8, end) : (bits) == 4 ? MS_DSP_ENDS(form, 4, end) \
      : (bits) == 2 ? MS_DSP_ENDS(form, 2, end) : MS_DSP_ENDS(form, 1, end))
+
+MS_INLINE ms_dot_function_dsp *ms_small_four_dsp(const ms_small_conv_shape *shape, int32_t end)
+{
+    return shape->together == 1 ? MS_DSP_ENDS(4X1, 8, end) : MS_DSP_PAIRED(4X2, shape->bits, end);
+}
+
+MS_INLINE ms_dot_function_dsp *ms_small_one_dsp(const ms_small_conv_shape *shape, int32_t end)
+{
+    return shape->together == 1 ? MS_DSP_ENDS(1X1, 8, end) : shape->together == 2 ? MS_DSP_PAIRED(1X2, shape->bits, end)
+           : shape->bits == 8 ? MS_DSP_ENDS(1X4, 8, end) : MS_DSP_ENDS(1X4, 4, end);
+}
 
 /* Choose the functions; what the layer does not need is not in the program. */
 MS_INLINE void ms_small_conv_any_dsp(const uint8_t *x, const void *w, const int32_t *q, void *y, void *scratch, const ms_small_conv_shape *shape,
@@ -135,8 +142,7 @@ MS_INLINE void ms_small_conv_any_dsp(const uint8_t *x, const void *w, const int3
 {
     const int32_t end = line ? line->shift : 0;
     const ms_layer_dsp layer = {
-        shape, w, q, line, requant, MS_DSP_FORMS(4x2, shape->bits, end),
-        ms_small_is_dense_dsp(shape) ? MS_DSP_ENDS(1x4, 8, end) : MS_DSP_FORMS(1x2, shape->bits, end),
+        shape, w, q, line, requant, ms_small_four_dsp(shape, end), ms_small_one_dsp(shape, end),
         shape->flip ? ms_spread_dsp_4_128 : ms_spread_dsp_4_0, shape->flip ? ms_spread_dsp_1_128 : ms_spread_dsp_1_0,
     };
     ms_small_walk_dsp(&layer, x, y, scratch);

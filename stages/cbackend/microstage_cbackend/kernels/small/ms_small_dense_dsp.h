@@ -1,6 +1,9 @@
 /* ms_small_dense_dsp.h: one position x four filters for Armv7E-M and Armv8-M with DSP, in assembly: dense layers.
  *
- * Two packed pairs of filters as in ms_small_dot_dsp.h, their words in turns.
+ * Weights of 8 bits: two packed pairs of filters as in ms_small_dot_dsp.h, their words in turns.
+ * Of 4 bits: a halfword holds u0 + 16 * u1 + 256 * u2 + 4096 * w3 with u = w + 8. AND, UXTB16, BIC and the word itself sum
+ * S0 = A0, S1 = S0 + 16 * A1, S2 = S1 + 256 * A2, S3 = S2 + 4096 * A3, exact where every A is in -2^19..2^19-1; -8 * sum(x) is in
+ * the sums of the first three from the beginning.
  */
 #ifndef MS_SMALL_DENSE_DSP_H
 #define MS_SMALL_DENSE_DSP_H
@@ -31,17 +34,42 @@
 #define MS_DSP_FACTORS_1X4 "ldr r12,[r11,#24]\n ldmia r12!,{r4-r7}\n ldr r8,[r11,#28]\n"
 
 #define MS_DSP_DENSE(shift) \
-    MS_DSP_FUNCTION ms_dot_1x4_dsp_8_##shift(ms_dot_dsp *frame) \
+    MS_DSP_FUNCTION ms_dot_1X4_dsp_8_##shift(ms_dot_dsp *frame) \
     { \
         MS_DSP_ASM("", MS_DSP_BIAS_1X4 MS_DSP_LOOP_1X4(MS_DSP_PAIRS_1X4 MS_DSP_PAIRS_1X4) MS_DSP_APART_1X4 \
                    MS_DSP_FACTORS_1X4 "lsl r9,r8,#8\n" MS_DSP_STORE_1X4(#shift, "8"), "0"); \
     }
 
+#define MS_DSP_QUAD_1X4(x, w) \
+    "and r10," w ",#0xf000f\n smlad r0," x ",r10,r0\n uxtb16 r10," w "\n smlad r1," x ",r10,r1\n" \
+    "bic r10," w ",#0xf000f000\n smlad r2," x ",r10,r2\n smlad r3," x "," w ",r3\n"
+#define MS_DSP_QUADS_1X4 \
+    "ldmia r12!,{r4,r5,r8,r9}\n ldrd r6,r7,[lr],#8\n" MS_DSP_QUAD_1X4("r4", "r6") MS_DSP_QUAD_1X4("r5", "r7") \
+    "ldrd r6,r7,[lr],#8\n" MS_DSP_QUAD_1X4("r8", "r6") MS_DSP_QUAD_1X4("r9", "r7")
+#define MS_DSP_MINUS_1X4 \
+    "ldr r4,[sp,#8]\n add r5,r4,r4,lsl #4\n add r6,r5,r4,lsl #8\n add r0,r0,r4\n add r1,r1,r5\n add r2,r2,r6\n add r3,r3,r6\n"
+#define MS_DSP_QUADS_APART_1X4 \
+    "sub r3,r3,r2\n sub r2,r2,r1\n sub r1,r1,r0\n asr r3,r3,#12\n asr r2,r2,#8\n asr r1,r1,#4\n"
+
+#define MS_DSP_DENSE_4(shift) \
+    MS_DSP_FUNCTION ms_dot_1X4_dsp_4_##shift(ms_dot_dsp *frame) \
+    { \
+        MS_DSP_ASM(MS_DSP_MINUS_1("0x70007"), MS_DSP_BIAS_1X4 MS_DSP_MINUS_1X4 MS_DSP_LOOP_1X4(MS_DSP_QUADS_1X4) MS_DSP_QUADS_APART_1X4 \
+                   MS_DSP_FACTORS_1X4 "mov r9,r8\n" MS_DSP_STORE_1X4(#shift, "0"), "2"); \
+    }
+
 MS_SMALL_SHIFTS(MS_DSP_DENSE)
-MS_DSP_FUNCTION ms_dot_1x4_dsp_8_sums(ms_dot_dsp *frame)
+MS_DSP_FUNCTION ms_dot_1X4_dsp_8_sums(ms_dot_dsp *frame)
 {
     MS_DSP_ASM("", MS_DSP_NULL_1X4 MS_DSP_LOOP_1X4(MS_DSP_PAIRS_1X4 MS_DSP_PAIRS_1X4) MS_DSP_APART_1X4
                "asr r1,r1,#8\n asr r3,r3,#8\n" MS_DSP_SUMS_1X4, "0");
+}
+
+MS_SMALL_SHIFTS(MS_DSP_DENSE_4)
+MS_DSP_FUNCTION ms_dot_1X4_dsp_4_sums(ms_dot_dsp *frame)
+{
+    MS_DSP_ASM(MS_DSP_MINUS_1("0x70007"), MS_DSP_NULL_1X4 MS_DSP_MINUS_1X4 MS_DSP_LOOP_1X4(MS_DSP_QUADS_1X4) MS_DSP_QUADS_APART_1X4
+               MS_DSP_SUMS_1X4, "2");
 }
 
 #endif

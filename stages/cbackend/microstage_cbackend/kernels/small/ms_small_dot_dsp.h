@@ -139,27 +139,27 @@ struct ms_dot_dsp {
 
 /* Functions: ms_dot_<form>_dsp_<bits>_<shift or sums>. */
 #define MS_DSP_LINES_8(shift) \
-    MS_DSP_FUNCTION ms_dot_4x2_dsp_8_##shift(ms_dot_dsp *frame) \
+    MS_DSP_FUNCTION ms_dot_4X2_dsp_8_##shift(ms_dot_dsp *frame) \
     { MS_DSP_ASM("", "1: " MS_DSP_BIAS_4X2 MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2 MS_DSP_PAIRS_4X2 MS_DSP_PAIRS_4X2 MS_DSP_PAIRS_4X2) MS_DSP_LINE_4X2(#shift, "8"), "0"); } \
-    MS_DSP_FUNCTION ms_dot_1x2_dsp_8_##shift(ms_dot_dsp *frame) \
+    MS_DSP_FUNCTION ms_dot_1X2_dsp_8_##shift(ms_dot_dsp *frame) \
     { MS_DSP_ASM("", "1: " MS_DSP_BIAS_1X2 MS_DSP_LOOP_1X2(MS_DSP_PAIRS_1X2) MS_DSP_LINE_1X2(#shift, "8"), "0"); }
 #define MS_DSP_LINES(b, minus, shift) \
-    MS_DSP_FUNCTION ms_dot_4x2_dsp_##b##_##shift(ms_dot_dsp *frame) \
+    MS_DSP_FUNCTION ms_dot_4X2_dsp_##b##_##shift(ms_dot_dsp *frame) \
     { MS_DSP_ASM(MS_DSP_MINUS_4(minus), "1: " MS_DSP_FIELD_BIAS_4X2(#b) MS_DSP_LOOP_4X2(MS_DSP_STEPS_##b(4X2)) MS_DSP_LINE_4X2(#shift, #b), "4"); } \
-    MS_DSP_FUNCTION ms_dot_1x2_dsp_##b##_##shift(ms_dot_dsp *frame) \
+    MS_DSP_FUNCTION ms_dot_1X2_dsp_##b##_##shift(ms_dot_dsp *frame) \
     { MS_DSP_ASM(MS_DSP_MINUS_1(minus), "1: " MS_DSP_BIAS_1X2 MS_DSP_START_1X2(#b) MS_DSP_LOOP_1X2(MS_DSP_STEPS_##b(1X2)) MS_DSP_LINE_1X2(#shift, #b), "2"); }
 #define MS_DSP_SUMS(b, minus) \
-    MS_DSP_FUNCTION ms_dot_4x2_dsp_##b##_sums(ms_dot_dsp *frame) \
+    MS_DSP_FUNCTION ms_dot_4X2_dsp_##b##_sums(ms_dot_dsp *frame) \
     { MS_DSP_ASM(MS_DSP_MINUS_4(minus), "1: " MS_DSP_FIELD_NULL_4X2(#b) MS_DSP_LOOP_4X2(MS_DSP_STEPS_##b(4X2)) MS_DSP_SUMS_4X2(#b), "4"); } \
-    MS_DSP_FUNCTION ms_dot_1x2_dsp_##b##_sums(ms_dot_dsp *frame) \
+    MS_DSP_FUNCTION ms_dot_1X2_dsp_##b##_sums(ms_dot_dsp *frame) \
     { MS_DSP_ASM(MS_DSP_MINUS_1(minus), "1: " MS_DSP_NULL_1X2 MS_DSP_START_1X2(#b) MS_DSP_LOOP_1X2(MS_DSP_STEPS_##b(1X2)) MS_DSP_SUMS_1X2(#b), "2"); }
 
-MS_DSP_FUNCTION ms_dot_4x2_dsp_8_sums(ms_dot_dsp *frame)
+MS_DSP_FUNCTION ms_dot_4X2_dsp_8_sums(ms_dot_dsp *frame)
 {
     MS_DSP_ASM("", "1: " MS_DSP_NULL_4X2 MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2 MS_DSP_PAIRS_4X2 MS_DSP_PAIRS_4X2 MS_DSP_PAIRS_4X2) MS_DSP_SUMS_4X2("8"), "0");
 }
 
-MS_DSP_FUNCTION ms_dot_1x2_dsp_8_sums(ms_dot_dsp *frame)
+MS_DSP_FUNCTION ms_dot_1X2_dsp_8_sums(ms_dot_dsp *frame)
 {
     MS_DSP_ASM("", "1: " MS_DSP_NULL_1X2 MS_DSP_LOOP_1X2(MS_DSP_PAIRS_1X2) MS_DSP_SUMS_1X2("8"), "0");
 }

@@ -45,19 +45,15 @@ Orders = dict[str, np.ndarray]
 
 
 def small_conv_weights(weights: np.ndarray, shape: Shape) -> Orders:
-    """Return {order: weights} of `weights` [filters, patch]; of a `wide` shape rows alone."""
+    """Return {order: weights} of `weights` [filters, patch]."""
     bits = shape["bits"]
     rows = {ROWS: pack_small_rows(weights, bits)}
-    if shape["wide"]:
-        return rows
     pairs, mve, quads = pack_small_pairs(weights, shape), pack_small_mve(weights, bits), pack_small_quads(weights, bits)
     return rows | {_PAIRS: pairs.astype("<i4").view(np.int8), _MVE: mve, _QUADS: quads}
 
 
 def small_conv_lines(lines: np.ndarray, shape: Shape) -> Orders:
     """Return {order: q} of `lines`, bias and multiplier [filters, 2]; RISC-V reads them in rows."""
-    if shape["wide"]:
-        return {ROWS: lines}
     return {ROWS: lines, _PAIRS: small_pairs_q(lines, shape), _MVE: whole_filters(lines, _BLOCK)}
 
 

@@ -1,8 +1,8 @@
-"""Lay weights and lines out for Armv7E-M and Armv8-M with DSP, where two filters share a word (ms_small_dot_dsp.h).
+"""Lay weights and lines out for Armv7E-M and Armv8-M with DSP, where filters share a word (ms_small_dot_dsp.h).
 
+filters_together   how many filters the kernel takes at once, the `together` of a shape; largest_sum: what allows it
 pack_small_pairs   weights
 small_pairs_q      biases and multipliers
-fits_pairs         whether a halfword holds every pair of 8-bit weights
 """
 
 from __future__ import annotations
@@ -11,10 +11,32 @@ from collections.abc import Mapping
 
 import numpy as np
 
-__all__ = ["fits_pairs", "pack_small_pairs", "pairs_depth", "small_pairs_q"]
+__all__ = ["filters_together", "largest_sum", "pack_small_pairs", "pairs_depth", "small_pairs_q"]
 
-_DENSE = 4
-"Filters that a dense layer of 8 bits takes at once: two pairs, word by word in turns."
+
+def filters_together(weights: np.ndarray, shape: Mapping[str, int], reach: int) -> int:
+    """Return how many filters of `weights` [filters, used] are taken at once where no sum with its bias is beyond
+    `reach`: 4 of a dense layer, 2, or 1 where packed pairs would not be exact.
+    """
+    dense = shape["out_height"] * shape["out_width"] == 1 and shape["bits"] in (4, 8)
+    for together in (4, 2) if dense else (2,):
+        if reach <= largest_sum({**shape, "together": together}) and _fits_halves(weights, shape["bits"]):
+            return together
+    return 1
+
+
+def largest_sum(shape: Mapping[str, int]) -> int:
+    """Return what no sum with its bias may exceed, on either side, for the word that the filters share."""
+    bits, together = shape["bits"], shape["together"]
+    if together == 1:
+        return (1 << 31) - 1
+    return (1 << (19 if together == 4 and bits == 4 else 31 - bits)) - 1
+
+
+def _fits_halves(weights: np.ndarray, bits: int) -> bool:
+    """Tell whether w0 + 256 * w1 of each pair of filters is an int16: only -128 beside a negative weight is not."""
+    rows = np.pad(weights.astype(np.int64), ((0, len(weights) % 2), (0, 0)))
+    return bits < 8 or bool(np.all(rows[::2] + 256 * rows[1::2] >= -(1 << 15)))
 
 
 def _runs(shape: Mapping[str, int]) -> tuple[int, int]:
@@ -30,47 +52,40 @@ def pairs_depth(shape: Mapping[str, int]) -> int:
     return -(-runs * -(-length // 4) * 4 // step) * step
 
 
-def _block(shape: Mapping[str, int]) -> int:
-    dense = shape["bits"] == 8 and shape["out_height"] * shape["out_width"] == 1
-    return _DENSE if dense else 2
-
-
-def _steps(weights: np.ndarray, shape: Mapping[str, int]) -> np.ndarray:
-    """Return [pairs, 2, steps, 2]: two weights of each filter a step; of four that lie together 0 and 2, 1 and 3."""
+def _rows(weights: np.ndarray, shape: Mapping[str, int]) -> np.ndarray:
+    """Return [filters, pairs_depth]: zeros behind each run and each row, and filters of zeros for whole blocks."""
     runs, length = _runs(shape)
     filled = np.pad(weights.reshape(len(weights), runs, length), ((0, 0), (0, 0), (0, -length % 4)))
     rows = filled.reshape(len(weights), -1).astype(np.int64)
-    rows = np.pad(rows, ((0, -len(rows) % _block(shape)), (0, pairs_depth(shape) - rows.shape[1])))
-    return rows.reshape(len(rows) // 2, 2, -1, 2, 2).swapaxes(-1, -2).reshape(len(rows) // 2, 2, -1, 2)
-
-
-def fits_pairs(weights: np.ndarray, shape: Mapping[str, int]) -> bool:
-    """Tell whether w0 + 256 * w1 of each pair of filters is an int16: only -128 beside a negative weight is not."""
-    if shape["bits"] < 8:
-        return True
-    steps = _steps(weights, shape)
-    return int((steps[:, 0] + 256 * steps[:, 1]).min()) >= -(1 << 15)
+    return np.pad(rows, ((0, -len(rows) % shape["together"]), (0, pairs_depth(shape) - rows.shape[1])))
 
 
 def pack_small_pairs(weights: np.ndarray, shape: Mapping[str, int]) -> np.ndarray:
     """Pack int8 [filters, used] into the int32 words that the DSP forms of ms_small_conv read.
 
-    Of 8 bits a halfword is w0 + 256 * w1 of two filters. Of fewer, fields u = w + half of both lie side by side, the
-    steps of a word one above another; of one bit u is 1 for +1, and the word turned by a bit so that it counts twice.
+    One filter at a time lies in rows of bytes, whatever its bits. Of two or four, a halfword holds a weight of each,
+    and a word two such halfwords: a step. Of 8 bits a halfword is w0 + 256 * w1, the words of two pairs in turns; of
+    four filters of 4 bits it is u0 + 16 * u1 + 256 * u2 + 4096 * w3 with u = w + 8. Fields u = w + half of two filters
+    lie side by side, the steps of a word one above another; of one bit u is 1 for +1, and the word turned by a bit so
+    that it counts twice.
     """
-    steps, bits = _steps(weights, shape), shape["bits"]
+    bits, together = shape["bits"], shape["together"]
+    rows = _rows(weights, shape)
+    if together == 1:
+        return np.ascontiguousarray(rows.astype(np.int8)).view("<i4").ravel().astype(np.int32)
+    # of four weights that lie together a step has 0 and 2, the next one 1 and 3
+    fours = rows.reshape(-1, together, rows.shape[1] // 4, 2, 2).swapaxes(-1, -2)
+    steps = fours.reshape(-1, together, rows.shape[1] // 2, 2)
     if bits == 8:
-        pairs = steps[:, 0] + 256 * steps[:, 1]
-        if not fits_pairs(weights, shape):
-            raise ValueError("A pair of weights leaves 16 bits.")
-        words = _halves(pairs)
-        turns = words.reshape(len(words) // (_block(shape) // 2), _block(shape) // 2, -1)
-        return _signed(turns.swapaxes(1, 2))
+        words = _halves(steps[:, ::2] + 256 * steps[:, 1::2])
+        return _signed(words.swapaxes(1, 2))
     fields = (steps > 0).astype(np.int64) if bits == 1 else steps + (1 << (bits - 1))
-    pairs = fields[:, 0] + (fields[:, 1] << bits)
+    if together == 4:
+        fields[:, 3] = steps[:, 3]
+        return _signed(_halves((fields << (4 * np.arange(4)[:, None, None])).sum(axis=1)))
     each = 16 // (2 * bits)  # steps of a word
-    places = 2 * bits * np.arange(each)
-    words = _halves((pairs.reshape(len(pairs), -1, each, 2) << places[:, None]).sum(axis=2))
+    pairs = (fields[:, 0] + (fields[:, 1] << bits)).reshape(len(fields), -1, each, 2)
+    words = _halves((pairs << (2 * bits * np.arange(each)[:, None])).sum(axis=2))
     return _signed((words << 1 | words >> 31) & 0xFFFFFFFF if bits == 1 else words)
 
 
@@ -85,10 +100,13 @@ def _signed(words: np.ndarray) -> np.ndarray:
 def small_pairs_q(q: np.ndarray, shape: Mapping[str, int]) -> np.ndarray:
     """Lay int32 [filters, 2], bias and multiplier, out as the DSP forms read them, modulo 2^32.
 
-    A block has the biases b0, b0 + 2^bits * b1 of its pairs, then its multipliers.
+    A block has the biases that its packed sums begin with, then its multipliers.
     """
-    block = _block(shape)
-    filled = np.pad(q.astype(np.int64), ((0, -len(q) % block), (0, 0))).reshape(-1, block // 2, 2, 2)
-    biases = np.stack([filled[:, :, 0, 0], filled[:, :, 0, 0] + (filled[:, :, 1, 0] << shape["bits"])], axis=-1)
-    both = np.concatenate([biases.reshape(len(filled), -1), filled[..., 1].reshape(len(filled), -1)], axis=1)
-    return _signed(both & 0xFFFFFFFF).reshape(-1, 2)
+    bits, together = shape["bits"], shape["together"]
+    filled = np.pad(q.astype(np.int64), ((0, -len(q) % together), (0, 0))).reshape(-1, together, 2)
+    biases = filled[:, :, 0].copy()
+    if together == 4 and bits == 4:
+        biases = (biases << (4 * np.arange(4))).cumsum(axis=1)
+    elif together > 1:
+        biases[:, 1::2] = biases[:, ::2] + (biases[:, 1::2] << bits)
+    return _signed(np.concatenate([biases, filled[:, :, 1]], axis=1) & 0xFFFFFFFF).reshape(-1, 2)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from microstage_cbackend.kernels.small.layouts import small_depth
-from microstage_cbackend.kernels.small.pairs import fits_pairs
+from microstage_cbackend.kernels.small.pairs import filters_together
 from microstage_cbackend.kernels.small.sizes import conv_scratch, depthwise_scratch
 from microstage_cbackend.passes.absorb import raise_read
 from microstage_cbackend.passes.fuse import SUMMING
-from microstage_cbackend.passes.small.fit_line import WIDE, fit_line
+from microstage_cbackend.passes.small.fit_line import fit_line
 from microstage_cbackend.passes.small.sources import Source, source_of
 from microstage_cbackend.passes.specialise import as_unsigned, residual, taps
 from microstage_cbackend.program.fits import one_step
@@ -67,9 +67,9 @@ def _sum(part: Part, layer: KernelCall) -> None:
     depthwise = layer.kernel == "ms_depthwise"
     bits = 8 if depthwise else _bits(weights)
     depth = weights.shape[1] if depthwise else small_depth(weights.shape[1])
-    layer.shape = {**s, "bits": bits, "depth": depth, "wide": 0}
-    wide = max(map(abs, layer.partial)) >= WIDE or (not depthwise and not fits_pairs(weights, layer.shape))
-    layer.shape["wide"] = int(wide)
+    layer.shape = {**s, "bits": bits, "depth": depth, "together": 1}
+    if not depthwise:
+        layer.shape["together"] = filters_together(weights, layer.shape, max(map(abs, layer.partial)))
     w = layer.inputs[1]
     layer.inputs = [source.tensor, Tensor(w.name, weights.shape, w.low, w.high, weights, declared="int8_t")]
     layer.scratch = depthwise_scratch(layer.shape) if depthwise else conv_scratch(layer.shape)

@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from microstage_cbackend.kernels.small.pairs import largest_sum
 from microstage_cbackend.program.ir import KernelCall
 from microstage_cbackend.program.line import SHIFTS, Line
 from microstage_cbackend.program.requantise import MultiplyAddShift
 
-__all__ = ["WIDE", "FittedLine", "fit_line"]
+__all__ = ["FittedLine", "fit_line"]
 
-WIDE = 2**23
+_WIDE = 2**23
 "Sums, with their bias, stay below where two of them share a register."
 _ZEROS = (0, 128)
 _LARGEST = 2**31 - 1
@@ -55,7 +56,7 @@ def fit_line(layer: KernelCall, stage: MultiplyAddShift, flip: int) -> FittedLin
         return None
     steps = _steps(stage, low, high, flip)
     slope, start = _middle(stage, steps, flip)
-    most = np.full(channels, WIDE - 1 if max(map(abs, layer.partial)) < WIDE else 2**31 - 1)
+    most = np.full(channels, _most(layer))
     bounds = layer.partial[0] + most, most - layer.partial[1]
     for shift in SHIFTS:
         if np.any((steps.up_used.sum(axis=1) > 1) & (slope * 2.0 ** (32 + shift) > _LARGEST)):
@@ -66,6 +67,13 @@ def fit_line(layer: KernelCall, stage: MultiplyAddShift, flip: int) -> FittedLin
                 line = Line(*found, offset, shift, stage.low + flip, stage.high + flip, flip)
                 return FittedLine(line, _compared(line, stage, steps, low, high))
     return None
+
+
+def _most(layer: KernelCall) -> int:
+    """Return how large a sum with its bias may be where the kernel adds."""
+    if layer.kernel == "ms_small_conv":
+        return largest_sum(layer.shape)
+    return _WIDE - 1 if max(map(abs, layer.partial)) < _WIDE else 2**31 - 1
 
 
 def _steps(stage: MultiplyAddShift, low: np.ndarray, high: np.ndarray, flip: int) -> _Steps:
