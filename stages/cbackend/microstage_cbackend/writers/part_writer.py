@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from microstage_cbackend.kernels.templates import KernelSet
-from microstage_cbackend.program.arguments import SPECIALISED, layouts_of, lines_of, operands, stage_of
+from microstage_cbackend.program.arguments import SPECIALISED, StageArray, layouts_of, lines_of, operands, stage_of
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor, type_range
 from microstage_cbackend.program.memory import plan_memory
 from microstage_cbackend.writers.constants import Constants
@@ -61,14 +61,16 @@ class PartWriter:
         self.plan = plan_memory(part)
         self.headers: set[str] = set()
         self.stored: list[int] = []
+        self._free = Names(model)
+        self._structures: dict[str, str] = {}
         self._names = self._variables()
         self.lines = self._body()
 
     def _variables(self) -> dict[Tensor, str]:
         """Name the arguments and the buffers of the function."""
-        names, (inputs, outputs) = Names(self.model), (self.part.inputs, self.part.outputs)
-        given, made = names.arguments([t.name for t in inputs], self.part.output_names)
-        buffers = {tensor: names.fresh(tensor.name) for tensor in self.plan.buffers}
+        inputs, outputs = self.part.inputs, self.part.outputs
+        given, made = self._free.arguments([t.name for t in inputs], self.part.output_names)
+        buffers = {tensor: self._free.fresh(tensor.name) for tensor in self.plan.buffers}
         return {**dict(zip(inputs, given)), **dict(zip(outputs, made)), **buffers}
 
     def name(self, tensor: Tensor) -> str:
@@ -83,7 +85,8 @@ class PartWriter:
 
     def _body(self) -> list[str]:
         layers = [line for number, layer in enumerate(self.part.layers) for line in ["", *self._counted(number, layer)]]
-        return [*self._checks(), *self._buffers(), *layers, "", f"    return {self.model.upper()}_OK;"]
+        end = ["", f"    return {self.model.upper()}_OK;"]
+        return [*self._checks(), "", *self._fixed(), *self._buffers(), *layers, *end]
 
     def _checks(self) -> list[str]:
         """Return the lines that refuse null pointers and inputs out of their range."""
@@ -96,9 +99,24 @@ class PartWriter:
                 lines += [f"    if (!{call}) {{", f"        return {self.model.upper()}_OUT_OF_RANGE;", "    }"]
         return lines
 
+    def _fixed(self) -> list[str]:
+        """Return the definitions of sizes and of stages without arrays: constants, so that none lies on the stack."""
+        return [
+            line
+            for text, name in self._structures.items()
+            for line in filled(f"static const {text.replace('@', name)};")
+        ]
+
+    def _structure(self, ctype: str, members: str) -> str:
+        """Return the address of a constant structure; layers with equal ones share it."""
+        text = f"{ctype} @ = {{{members}}}"
+        if text not in self._structures:
+            self._structures[text] = self._free.fresh("shape" if ctype.endswith("_shape") else "stage")
+        return f"&{self._structures[text]}"
+
     def _buffers(self) -> list[str]:
         """Return the declarations of what lies in the arena."""
-        lines = ["", "    unsigned char *const memory = (unsigned char *)ctx->arena->words;"] if self.plan.size else []
+        lines = ["    unsigned char *const memory = (unsigned char *)ctx->arena->words;"] if self.plan.size else []
         for tensor, buffer in self.plan.buffers.items():
             ctype, used = tensor.ctype, f"{tensor.size}, layers {buffer.first + 1} to {buffer.last + 1}"
             lines.append(
@@ -139,13 +157,23 @@ class PartWriter:
         arguments += self._stage(layer)
         if layer.working:
             arguments.append(f"({layer.working[0]} *)(memory + {self.plan.scratch[number].offset})")
-        arguments += [self._reference(layer.output), _shape(layer)]
+        arguments += [self._reference(layer.output), self._shape(layer)]
         return arguments + ([str(layer.packed_bits)] if layer.packed_bits else [])
+
+    def _shape(self, layer: KernelCall) -> str:
+        """Return the argument that tells a kernel the sizes of its layer."""
+        members = ", ".join(f".{key} = {_value(value)}" for key, value in layer.shape.items())
+        return self._structure(_STRUCTS.get(layer.kernel, f"{layer.kernel}_shape"), members)
 
     def _stage(self, layer: KernelCall) -> list[str]:
         """Return the argument that tells a kernel its stage, if it takes one."""
         stage = stage_of(layer)
-        return [stage_text(stage, layer.output.name, self.constants)] if stage else []
+        if stage is None:
+            return []
+        members, ctype = stage_text(stage, layer.output.name, self.constants), f"ms_{stage.kind}"
+        if any(isinstance(value, StageArray) for value in stage.members.values()):
+            return [f"&(const {ctype}){{{members}}}"]  # a constant that held addresses would be written by a loader
+        return [self._structure(ctype, members) if members else "NULL"]
 
     def _specialised(self, number: int, layer: KernelCall) -> list[str]:
         """Return the arguments of a kernel in a header; its shape and stage are constants that the compiler knows."""
@@ -165,7 +193,7 @@ class PartWriter:
             arguments.append(self.constants.add(third))
         elif layer.signs:
             arguments.append(str(layer.signs))
-        return [*arguments, _shape(layer), *self._stage(layer)]
+        return [*arguments, self._shape(layer), *self._stage(layer)]
 
     def _as_bytes(self, tensor: Tensor, pointer: str) -> str:
         text = self._reference(tensor)
@@ -181,12 +209,6 @@ class PartWriter:
         if tensor.data is not None:
             return self.constants.add(tensor)
         return self.name(tensor) + (f" + {tensor.start}" if tensor.start else "")
-
-
-def _shape(layer: KernelCall) -> str:
-    """Return the argument that tells a kernel the sizes of its layer."""
-    members = ", ".join(f".{key} = {_value(value)}" for key, value in layer.shape.items())
-    return f"&(const {_STRUCTS.get(layer.kernel, f'{layer.kernel}_shape')}){{{members}}}"
 
 
 def _value(value: int | list[int]) -> str:

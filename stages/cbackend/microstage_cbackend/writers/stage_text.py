@@ -1,4 +1,4 @@
-"""Write the stage of a layer as a C structure, and in the words of a comment."""
+"""Write the stage of a layer as members of a C structure, and in the words of a comment."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ __all__ = ["rounding", "stage_text"]
 
 
 def stage_text(stage: StageArguments, name: str, constants: Constants) -> str:
-    """Return the argument that tells a kernel its `stage`; constants are called after the tensor `name`."""
-    if not stage.members:
-        return "NULL"
+    """Return the members of the structure that says a `stage`; constants are called after the tensor `name`."""
     members = []
     for member, value in stage.members.items():
         if isinstance(value, StageArray):
@@ -22,7 +20,7 @@ def stage_text(stage: StageArguments, name: str, constants: Constants) -> str:
         else:
             text = str(value)
         members.append(f".{member} = {text}")
-    return f"&(const ms_{stage.kind}){{{', '.join(members)}}}"
+    return ", ".join(members)
 
 
 def rounding(stage: Requantisation | None) -> str:
