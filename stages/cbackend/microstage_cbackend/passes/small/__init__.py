@@ -1,7 +1,8 @@
 """Lower a program for small machines: kernels that read tensors as they lie, without padded copies.
 
 copied            the program of the common passes once more, to be changed
-read_through      a layer reads the bytes that a copy reads
+as_copies         sums that only copy bytes are copies, and a layer reads what a copy reads (sources.py)
+join_dense        dense layers of one input that have thresholds are one layer of sums, and stages
 choose_kernels    layers of bytes go to the kernels ms_small_*
 specialise, ...   what no such kernel takes goes where it goes on other machines
 """
@@ -13,12 +14,13 @@ from microstage_cbackend.passes.frames import as_copies, join_copies, join_frame
 from microstage_cbackend.passes.pack import pack_weights
 from microstage_cbackend.passes.small.choose import choose_kernels
 from microstage_cbackend.passes.small.copied import copied
+from microstage_cbackend.passes.small.join_dense import join_dense
 from microstage_cbackend.passes.specialise import specialise
 from microstage_cbackend.program.ir import Part
 
 __all__ = ["lower_small"]
 
-_PASSES = (as_copies, choose_kernels, drop_unread, specialise, join_copies, join_frames, pack_weights)
+_PASSES = (as_copies, join_dense, choose_kernels, drop_unread, specialise, join_copies, join_frames, pack_weights)
 
 
 def lower_small(part: Part) -> Part | None:
