@@ -10,6 +10,18 @@
 
 typedef struct { int32_t rows, count, words; } ms_pack_shape;
 
+/* The bits of 4 bytes: a multiplication shifts each to its place among the upper four. */
+MS_INLINE uint32_t ms_pack_4(const uint8_t *x)
+{
+#if defined __BYTE_ORDER__ && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint32_t four;
+    memcpy(&four, x, 4);
+    return (four & ~(four >> 7) & 0x01010101u) * 0x10204080u >> 28;
+#else
+    return (uint32_t)(x[0] == 1) | (uint32_t)(x[1] == 1) << 1 | (uint32_t)(x[2] == 1) << 2 | (uint32_t)(x[3] == 1) << 3;
+#endif
+}
+
 /* The word of 64 bytes. */
 MS_INLINE uint64_t ms_pack_64(const uint8_t *x)
 {
@@ -21,11 +33,13 @@ MS_INLINE uint64_t ms_pack_64(const uint8_t *x)
     const uint32_t first = (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(low, zero));
     return first | (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(high, zero)) << 32;
 #else
-    uint64_t word = 0;
-    for (int32_t b = 0; b < 64; b++) {
-        word |= (uint64_t)(x[b] == 1) << b;
+    uint32_t low = 0, high = 0;
+    MS_UNROLL
+    for (int32_t b = 0; b < 32; b += 4) {
+        low |= ms_pack_4(x + b) << b;
+        high |= ms_pack_4(x + 32 + b) << b;
     }
-    return word;
+    return low | (uint64_t)high << 32;
 #endif
 }
 

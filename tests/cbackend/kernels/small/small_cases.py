@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from microstage_cbackend.kernels.small.sizes import depthwise_scratch
+from microstage_cbackend.kernels.layouts import pack_signs, sign_words
+from microstage_cbackend.kernels.small.layouts import pack_small_signs
+from microstage_cbackend.kernels.small.sizes import depthwise_scratch, xnor_scratch
 from microstage_cbackend.program.line import SHIFTS
 
-__all__ = ["Case", "case_file", "depthwise_case"]
+__all__ = ["Case", "case_file", "depthwise_case", "xnor_case"]
 
 SHAPE = (
     "planes height width channels out_height out_width filters kernel_h kernel_w stride_h stride_w dilation_h "
@@ -142,3 +144,30 @@ def depthwise_case(random, requant: bool, s: dict[str, int] | None = None) -> Ca
         expected, constants, stage = level(sums, q, line), [w.astype(np.int8), q], [*line, 0, 0]
     integers = [int(requant), 0, *shape, *stage, *[0] * 8, depthwise_scratch(s), int(random.integers(0, 4)), same]
     return Case(integers, [stored, y, *constants], expected)
+
+
+def xnor_case(random, as_bits: bool) -> Case:
+    """Draw a layer of signs by signs: of 3 x 3 words, of one piece, of dilated runs."""
+    channels, filters = int(random.choice([3, 64, 64, 128, 192, 600])), int(random.integers(1, 140))
+    kernel = [(3, 3), (3, 3), (1, 1), (2, 5)][random.integers(0, 4)]
+    out, dilation = tuple(int(v) for v in random.integers(1, 4, 2)), int(random.integers(1, 3))
+    words = -(-channels // 64)
+    height, width = (n + (k - 1) * dilation for n, k in zip(out, kernel, strict=True))
+    signs = random.choice([[-1, 1], [-1, 1], [1, 1]][random.integers(0, 3)], (height, width, channels))
+    weights = random.choice([[-1, 1], [-1, 1], [-1, -1]][random.integers(0, 3)], (filters, *kernel, channels))
+    at = [np.arange(n)[:, None] + np.arange(k) * dilation for n, k in zip(out, kernel, strict=True)]
+    sums = np.einsum("abijc,fijc->abf", signs[at[0][:, None, :, None], at[1][None, :, None, :]], weights)
+    bits = weights[0].size
+    w = pack_small_signs(pack_signs(weights.reshape(filters, -1, channels)), filters)
+    runs = [kernel[0], 1, kernel[1] * words] if dilation == 1 else [*kernel, words]
+    runs = [1, 1, words] if kernel == (1, 1) else runs
+    limits = np.zeros(0, np.int32)
+    expected, each = sums.astype(np.int32), filters
+    if as_bits:
+        limits = random.integers(-1, bits + 1, filters).astype(np.int32)
+        expected, each = sign_words(np.where((bits - sums) // 2 <= limits, 1, -1)), -(-filters // 64)
+    sizes = [*out, filters, *runs, 0, dilation * width * words, dilation * words, width * words, words]
+    integers = [2 + as_bits, bits, *sizes, out[1] * each, each]
+    shape = dict(zip(("runs_h", "runs_w", "length"), runs, strict=True))
+    integers += [0] * (37 - len(integers)) + [xnor_scratch(shape), 0, 0]
+    return Case(integers, [sign_words(signs), np.zeros(expected.shape, expected.dtype), w, limits], expected)

@@ -13,6 +13,7 @@
 #include "ms_small_add.h"
 #include "ms_small_average.h"
 #include "ms_small_depthwise.h"
+#include "ms_small_xnor.h"
 
 enum { INTEGERS = 40, BUFFERS = 8, POOL = 1 << 19, GUARD = 64, PAINTED = 2048, STACK = 256 };
 
@@ -63,6 +64,7 @@ static uint32_t counted(void) { return 0; }
 
 /* Sizes and stage stand apart from the stack, as those of a network do. */
 static ms_small_conv_shape shape;
+static ms_conv_u8_shape words;
 static ms_depthwise_u8_shape taps;
 static ms_add_u8_shape scales;
 static ms_line line;
@@ -71,6 +73,7 @@ static ms_requant q;
 static void take(const int32_t *p, const buffer *b)
 {
     memcpy(&shape, p + 2, sizeof shape);
+    memcpy(&words, p + 2, sizeof words);
     memcpy(&taps, p + 2, sizeof taps);
     memcpy(&scales, p + 2, sizeof scales);
     memcpy(&line, p + 22, sizeof line);
@@ -87,10 +90,12 @@ static void take(const int32_t *p, const buffer *b)
     }
 KERNEL(depthwise, x, (int8_t *)b[2].data, (int32_t *)b[3].data, y, scratch, &shape, &line)
 KERNEL(depthwise_requant, x, (int8_t *)b[2].data, y, scratch, &shape, &q)
+KERNEL(xnor_sums, (uint64_t *)x, (uint64_t *)b[2].data, (int32_t *)y, scratch, p[1], &words)
+KERNEL(xnor_bits, (uint64_t *)x, (uint64_t *)b[2].data, (uint64_t *)y, (int32_t *)b[3].data, scratch, &words)
 KERNEL(add, x, b[2].data, y, &scales)
 KERNEL(average, x, y, &taps, &q)
 static void (*const kernels[])(const int32_t *, const buffer *, uint8_t *, uint8_t *, uint8_t *) = {
-    depthwise, depthwise_requant, add, average,
+    depthwise, depthwise_requant, xnor_sums, xnor_bits, add, average,
 };
 
 /* One run in memory of `poison`. Integers 37...39: scratch bytes, x's place within a word, whether y is x. */

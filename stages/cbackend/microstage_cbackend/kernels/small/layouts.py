@@ -5,6 +5,7 @@ pack_small_mve    Helium: 16 weights of two filters in turn, without sign
 pack_small_quads  RISC-V: weights of four filters together
 whole_filters     lines of filters, filled up to whole blocks of them
 pack_small_depthwise_mve, pack_small_lines_mve   depthwise of Helium: weights and lines of eight channels together
+pack_small_signs  words of signs, filter after filter
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ __all__ = [
     "pack_small_mve",
     "pack_small_quads",
     "pack_small_rows",
+    "pack_small_signs",
     "small_depth",
     "whole_filters",
 ]
@@ -81,3 +83,8 @@ def pack_small_depthwise_mve(weights: np.ndarray) -> np.ndarray:
 def pack_small_lines_mve(lines: np.ndarray) -> np.ndarray:
     """Pack bias and multiplier [channels, 2] into [channels / 8][bias, multiplier][even, odd channels][4]."""
     return whole_filters(lines, 8).reshape(-1, 4, 2, 2).transpose(0, 3, 2, 1).ravel()
+
+
+def pack_small_signs(blocks: np.ndarray, filters: int) -> np.ndarray:
+    """Turn what pack_signs gives, [filters / 8, words, 8], into uint64 [filters, words], for ms_small_xnor."""
+    return np.ascontiguousarray(blocks.transpose(0, 2, 1).reshape(-1, blocks.shape[1])[:filters])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from microstage_cbackend.kernels.small.pairs import pairs_depth
 
-__all__ = ["conv_scratch", "depthwise_scratch"]
+__all__ = ["conv_scratch", "depthwise_scratch", "xnor_scratch"]
 
 _POSITIONS = 4
 _WALK, _SUMS = 176, 32
@@ -70,3 +70,9 @@ def _is_3x3(shape: Mapping[str, int]) -> bool:
     """Tell whether the kernels of 3 x 3 taps compute a depthwise convolution."""
     kernel = (shape["kernel_h"], shape["kernel_w"], shape["dilation_w"])
     return kernel == (3, 3, 1) and shape["stride_w"] <= 2 and shape["out_width"] > 1
+
+
+def xnor_scratch(shape: Mapping[str, int]) -> int:
+    """Count the bytes for a shape of ms_small_xnor: the counts of 32 filters, and a patch that does not lie in one piece."""
+    runs = shape["runs_h"] * shape["runs_w"]
+    return 128 + (8 * runs * shape["length"] if runs > 1 else 0)
