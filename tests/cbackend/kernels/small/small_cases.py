@@ -12,7 +12,7 @@ from microstage_cbackend.kernels.small.layouts import pack_small_signs
 from microstage_cbackend.kernels.small.sizes import depthwise_scratch, xnor_scratch
 from microstage_cbackend.program.line import SHIFTS
 
-__all__ = ["Case", "case_file", "depthwise_case", "xnor_case"]
+__all__ = ["Case", "add_case", "average_case", "case_file", "depthwise_case", "xnor_case"]
 
 SHAPE = (
     "planes height width channels out_height out_width filters kernel_h kernel_w stride_h stride_w dilation_h "
@@ -93,15 +93,18 @@ def level(sums: np.ndarray, q: np.ndarray, line: list[int]) -> np.ndarray:
     return np.clip(value, low, high).astype(np.uint8) ^ np.uint8(flip)
 
 
-def requant_of(random, sums: np.ndarray) -> tuple[list[np.ndarray], list[int], np.ndarray]:
-    """Draw an ms_requant for sums: its arrays, its integers (shift, low, high, flip, even, zero), what it stores."""
-    reach, filters = int(np.abs(sums).max()) + 1, sums.shape[-1]
+def requant_of(random, sums: np.ndarray, channels: int) -> tuple[list[np.ndarray], list[int], np.ndarray]:
+    """Draw an ms_requant of `channels` entries: its arrays, its integers (shift, low, high, flip, even, zero), what it
+    stores for sums [..., channels]."""
+    reach = int(np.abs(sums).max()) + 1
     shift, even = int(random.integers(16, 45)), int(random.integers(0, 2))
     most = max(2, min(2**31 - 1, (350 << shift) // (2 * reach)))
-    multiplier = np.full(filters, 1 << (most.bit_length() - 1)) if even else random.integers(most // 2, most, filters)
-    multiplier = multiplier * random.choice([1, 1, -1], filters)
-    offset = int(random.integers(0, 200)) * (1 << shift) + (1 << (shift - 1)) + np.zeros(filters, np.int64)
-    kink = random.integers(0, 2 << shift, 0 if even or random.integers(0, 2) else filters)
+    multiplier = random.integers(most // 2, most, channels)
+    if even:
+        multiplier = np.full(channels, 1 << (most.bit_length() - 1))
+    multiplier = multiplier * random.choice([1, 1, -1], channels)
+    offset = int(random.integers(0, 200)) * (1 << shift) + (1 << (shift - 1)) + np.zeros(channels, np.int64)
+    kink = random.integers(0, 2 << shift, 0 if even or random.integers(0, 2) else channels)
     edge, zero = int(random.integers(0, 256)) << shift, int(random.integers(0, 2))
     low, high, flip = int(random.integers(0, 9)), int(random.integers(200, 256)), int(random.choice([0, 128]))
     value = sums * multiplier + offset
@@ -136,7 +139,7 @@ def depthwise_case(random, requant: bool, s: dict[str, int] | None = None) -> Ca
     y = stored[: sums.size].copy() if same else np.full(sums.size, 0xEE, np.uint8)
     shape = [s[name] for name in SHAPE]
     if requant:
-        arrays, numbers, expected = requant_of(random, sums)
+        arrays, numbers, expected = requant_of(random, sums, s["channels"])
         constants = [w.astype(np.int8), np.zeros(0, np.int32), *arrays]
         stage = [0, *numbers]
     else:
@@ -171,3 +174,54 @@ def xnor_case(random, as_bits: bool) -> Case:
     shape = dict(zip(("runs_h", "runs_w", "length"), runs, strict=True))
     integers += [0] * (37 - len(integers)) + [xnor_scratch(shape), 0, 0]
     return Case(integers, [sign_words(signs), np.zeros(expected.shape, expected.dtype), w, limits], expected)
+
+
+def add_case(random, even: bool) -> Case:
+    """Draw a residual add, in place or apart; with `even` many of its values are ties."""
+    count, shift = int(random.integers(1, 300)), int(random.integers(0, 22))
+    a, b = (extreme(random, 0, 255, count) for _ in range(2))
+    scales = random.integers(-(1 << 21), 1 << 21, 2) >> (21 - shift)
+    if even:
+        scales = (scales >> max(0, shift - 1)) << max(0, shift - 1)
+    offset = int(random.integers(-128, 128)) * (1 << shift) + (1 << shift) // 2
+    value, zero = a * scales[0] + b * scales[1] + offset, int(random.integers(0, 4))
+    level = value >> shift
+    if even and shift:
+        level = level - (((value & ((1 << shift) - 1)) == 0) & ((level ^ zero) & 1))
+    low, high = sorted(int(v) for v in random.integers(0, 256, 2)) if random.integers(0, 2) else (0, 255)
+    flip, same = int(random.choice([0, 128])), int(random.integers(0, 2))
+    a, b = a.astype(np.uint8), b.astype(np.uint8)
+    integers = [4, 0, count, *map(int, scales), offset, shift, low, high, int(even), zero, flip]
+    integers += [0] * (37 - len(integers)) + [0, int(random.integers(0, 4)), same]
+    y = a.copy() if same else np.zeros(count, np.uint8)
+    return Case(integers, [a, y, b], np.clip(level, low, high).astype(np.uint8) ^ np.uint8(flip))
+
+
+def average_case(random) -> Case:
+    """Draw windows of sums, small ones and one over a whole image, with gaps between pixels."""
+    channels, gap = int(random.choice([1, 3, 4, 6, 8, 19])), int(random.integers(0, 3))
+    whole = random.integers(0, 3) == 0
+    kernel = tuple(int(v) for v in random.integers(1, 30 if whole else 4, 2))
+    out, stride = (
+        ((1, 1), 1) if whole else (tuple(int(v) for v in random.integers(1, 4, 2)), int(random.integers(1, 3)))
+    )
+    height, width = ((n - 1) * stride + k for n, k in zip(out, kernel, strict=True))
+    x, pixel = extreme(random, 0, 255, (height, width, channels + gap)), channels + gap
+    at = [np.arange(n)[:, None] * stride + np.arange(k) for n, k in zip(out, kernel, strict=True)]
+    sums = x[at[0][:, None, :, None], at[1][None, :, None, :], :channels].sum(axis=(2, 3))
+    arrays, numbers, expected = requant_of(random, sums, 1)
+    shape = [
+        *out,
+        channels,
+        *kernel,
+        width * pixel,
+        pixel,
+        stride * width * pixel,
+        stride * pixel,
+        out[1] * channels,
+        channels,
+    ]
+    integers = [5, 0, *shape] + [0] * 9 + [0, *numbers]
+    integers += [0] * (37 - len(integers)) + [0, int(random.integers(0, 4)), 0]
+    y, none = np.zeros(expected.size, np.uint8), np.zeros(0, np.int32)
+    return Case(integers, [x.astype(np.uint8), y, none, none, *arrays], expected)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_cases import Case, case_file, depthwise_case
+from small_cases import Case, add_case, average_case, case_file, depthwise_case, xnor_case
 
 from microstage_bench.emulators import MACHINES
 from microstage_cbackend import kernels
@@ -26,7 +26,9 @@ CLANG = ("clang-16", "clang")
 @pytest.fixture(scope="module")
 def cases() -> list[Case]:
     random = np.random.default_rng(20)
-    return [depthwise_case(random, requant=k % 3 == 2) for k in range(120)]
+    found = [depthwise_case(random, requant=k % 3 == 2) for k in range(120)]
+    found += [xnor_case(random, as_bits=k % 2 == 1) for k in range(30)]
+    return found + [case for k in range(30) for case in (add_case(random, even=k % 2 == 1), average_case(random))]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,10 @@ MS_INLINE void ms_small_add_c(const uint8_t *a, const uint8_t *b, uint8_t *y, co
     ms_add_u8_c(a, b, y, 0, shape);
 }
 
-#if defined MS_ARM_MVE
+#if defined MS_ARM_DSP
+#include "ms_small_add_dsp.h"
+#define MS_SMALL_ADD ms_small_add_dsp
+#elif defined MS_ARM_MVE
 #include "ms_small_add_mve.h"
 #define MS_SMALL_ADD ms_small_add_mve
 #else

@@ -37,7 +37,10 @@ static inline void ms_small_average_c(const uint8_t *x, uint8_t *y, const ms_dep
     }
 }
 
-#if defined MS_ARM_MVE
+#if defined MS_ARM_DSP
+#include "ms_small_average_dsp.h"
+#define MS_SMALL_AVERAGE ms_small_average_dsp
+#elif defined MS_ARM_MVE
 #include "ms_small_average_mve.h"
 #define MS_SMALL_AVERAGE ms_small_average_mve
 #else
