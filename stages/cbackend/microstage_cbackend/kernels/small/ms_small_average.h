@@ -5,33 +5,27 @@
 #include "ms_small.h"
 #include "ms_depthwise_u8.h"
 
-enum { MS_SMALL_AVERAGED = 16 };
-
-/* The windows of `count` channels. */
-static inline void ms_small_average_channels_c(const uint8_t *x, uint8_t *y, int32_t count, const ms_depthwise_u8_shape *shape, const ms_requant *q)
+/* The sum of one channel of a window. */
+MS_INLINE int32_t ms_small_window_c(const uint8_t *x, const ms_depthwise_u8_shape *shape)
 {
-    int32_t sums[MS_SMALL_AVERAGED] = {0};
-    for (int32_t i = 0; i < shape->kernel_h; i++) {
-        for (int32_t j = 0; j < shape->kernel_w; j++) {
-            const uint8_t *tap = x + i * shape->tap_h + j * shape->tap_w;
-            for (int32_t c = 0; c < count; c++) {
-                sums[c] += tap[c];
-            }
+    int32_t sum = 0;
+    for (int32_t i = 0; i < shape->kernel_h; i++, x += shape->tap_h) {
+        const uint8_t *tap = x;
+        for (int32_t j = 0; j < shape->kernel_w; j++, tap += shape->tap_w) {
+            sum += *tap;
         }
     }
-    for (int32_t c = 0; c < count; c++) {
-        y[c] = ms_requantise(sums[c], 0, q);
-    }
+    return sum;
 }
 
 static inline void ms_small_average_c(const uint8_t *x, uint8_t *y, const ms_depthwise_u8_shape *shape, const ms_requant *q)
 {
     for (int32_t h = 0; h < shape->out_height; h++) {
         for (int32_t v = 0; v < shape->out_width; v++) {
-            for (int32_t first = 0; first < shape->channels; first += MS_SMALL_AVERAGED) {
-                const int32_t left = shape->channels - first, count = left < MS_SMALL_AVERAGED ? left : MS_SMALL_AVERAGED;
-                ms_small_average_channels_c(x + h * shape->x_row + v * shape->x_column + first,
-                                            y + h * shape->y_row + v * shape->y_column + first, count, shape, q);
+            const uint8_t *window = x + h * shape->x_row + v * shape->x_column;
+            uint8_t *to = y + h * shape->y_row + v * shape->y_column;
+            for (int32_t c = 0; c < shape->channels; c++) {
+                to[c] = ms_requantise(ms_small_window_c(window + c, shape), 0, q);
             }
         }
     }
