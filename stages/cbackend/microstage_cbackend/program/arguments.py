@@ -50,6 +50,8 @@ SPECIALISED = {
     "ms_small_conv_sums": "ms_small_conv.h",
     "ms_small_conv_requant": "ms_small_conv.h",
     "ms_small_depthwise_requant": "ms_small_depthwise.h",
+    "ms_small_xnor_sums": "ms_small_xnor.h",
+    "ms_small_xnor_bits": "ms_small_xnor.h",
 }
 "Kernels in headers, made anew for the sizes of each layer -> their header."
 
@@ -81,7 +83,7 @@ def layouts_of(layer: KernelCall) -> dict[str, np.ndarray]:
         return small_conv_weights(layer.weights, layer.shape)
     if layer.kernel.startswith("ms_small_depthwise"):
         return small_depthwise_weights(layer.weights, layer.shape)
-    return {ROWS: layer.weights} if layer.kernel in ("ms_xnor_sums", "ms_xnor_bits") else {}
+    return {ROWS: layer.weights} if layer.kernel.endswith(("xnor_sums", "xnor_bits")) else {}
 
 
 def lines_of(layer: KernelCall) -> dict[str, np.ndarray]:

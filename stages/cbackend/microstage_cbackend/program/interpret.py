@@ -39,6 +39,7 @@ MEANINGS: dict[str, Meaning] = {
     "ms_pack": packed.pack,
     "ms_xnor_sums": packed.xnor,
     "ms_xnor_bits": packed.xnor,
+    **dict.fromkeys(("ms_small_xnor_sums", "ms_small_xnor_bits"), packed.xnor),
     "ms_conv_u8": packed.conv_u8,
     "ms_conv_u8_sums": packed.conv_u8,
     "ms_depthwise_u8": packed.taps_u8,

@@ -40,6 +40,7 @@ _STRUCTS = {
     "ms_small_add": "ms_add_u8_shape",
     "ms_small_average": "ms_depthwise_u8_shape",
     **dict.fromkeys(("ms_conv_u8_sums", "ms_xnor_sums", "ms_xnor_bits"), "ms_conv_u8_shape"),
+    **dict.fromkeys(("ms_small_xnor_sums", "ms_small_xnor_bits"), "ms_conv_u8_shape"),
 }
 "Kernels whose shape is a structure that is not called as they are."
 
@@ -184,12 +185,13 @@ class PartWriter:
             for t in (x, w)
             if t is not None
         ]
-        if third is not None and (lines := lines_of(layer)):
+        lines = lines_of(layer)
+        if third is not None and lines:
             arguments.append(self._packed(third, lines))
         arguments.append(self._as_bytes(y, "uint8_t *"))
         if number in self.plan.scratch:
             arguments.append(f"memory + {self.plan.scratch[number].offset}")
-        elif third is not None:
+        if third is not None and not lines:
             arguments.append(self.constants.add(third))
         elif layer.signs:
             arguments.append(str(layer.signs))

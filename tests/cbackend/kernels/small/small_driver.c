@@ -91,7 +91,7 @@ static void take(const int32_t *p, const buffer *b)
 KERNEL(depthwise, x, (int8_t *)b[2].data, (int32_t *)b[3].data, y, scratch, &shape, &line)
 KERNEL(depthwise_requant, x, (int8_t *)b[2].data, y, scratch, &shape, &q)
 KERNEL(xnor_sums, (uint64_t *)x, (uint64_t *)b[2].data, (int32_t *)y, scratch, p[1], &words)
-KERNEL(xnor_bits, (uint64_t *)x, (uint64_t *)b[2].data, (uint64_t *)y, (int32_t *)b[3].data, scratch, &words)
+KERNEL(xnor_bits, (uint64_t *)x, (uint64_t *)b[2].data, (uint64_t *)y, scratch, (int32_t *)b[3].data, &words)
 KERNEL(add, x, b[2].data, y, &scales)
 KERNEL(average, x, y, &taps, &q)
 static void (*const kernels[])(const int32_t *, const buffer *, uint8_t *, uint8_t *, uint8_t *) = {

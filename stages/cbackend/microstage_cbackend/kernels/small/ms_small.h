@@ -26,6 +26,13 @@
 #define MS_SMALL_FORM 0
 #endif
 
+/* A function of its own: it is there once for all layers, and its frame is not added to its caller's. */
+#if defined __GNUC__
+#define MS_SMALL_STATIC static __attribute__((noinline, unused))
+#else
+#define MS_SMALL_STATIC static inline
+#endif
+
 /* 2-D, 1-D, dilated, 1x1 and dense. A patch, and a row of weights, is [plane][kernel_h][kernel_w][channels].
  *
  * planes, height, width, channels  x as it lies; planes = 1: channels last; channels = 1: one plane after another

@@ -4,6 +4,7 @@
 
 #include "ms_add_u8.h"
 #include "ms_small.h"
+#include "ms_small_asm_dsp.h"
 
 /* For every byte: up = 255 - high, down = up + low, back = low + flip. fours: of bytes, at least one. */
 typedef struct { int32_t multiplier_a, multiplier_b, offset, shift; uint32_t up, down, back; int32_t fours, zero; } ms_small_sum_dsp;
@@ -14,7 +15,7 @@ typedef struct { int32_t multiplier_a, multiplier_b, offset, shift; uint32_t up,
 /* A tie goes to the value with the parity of r9: a level that would have the other is made one less by taking 1 off. */
 #define MS_SMALL_TO_EVEN_DSP "asr r8, r7, lr\n eor r8, r9\n and r8, #1\n sub r7, r8\n"
 #define MS_SMALL_ADD_FOURS_DSP(name, EVEN)                                                                        \
-    static __attribute__((naked, noinline, unused)) void name(                                                    \
+    MS_SMALL_ASM name(                                                                                            \
         const uint8_t *a __attribute__((unused)), const uint8_t *b __attribute__((unused)), uint8_t *y __attribute__((unused)), \
         const ms_small_sum_dsp *sum __attribute__((unused)))                                                      \
     {                                                                                                             \
@@ -28,7 +29,7 @@ typedef struct { int32_t multiplier_a, multiplier_b, offset, shift; uint32_t up,
             MS_SMALL_ADD_BYTE_DSP("lsr r7, r4, #24", "lsr r8, r5, #24", EVEN) "orr r6, r6, r7, lsl #24\n"         \
             "ldmia sp, {r4, r5, r7}\n uqadd8 r6, r6, r4\n uqsub8 r6, r6, r5\n uadd8 r6, r6, r7\n"                 \
             "str r6, [r2], #4\n subs r3, #1\n bne 1b\n"                                                           \
-            "add sp, #12\n pop {r4-r11, pc}\n");                                                                  \
+            "add sp, #12\n pop {r4-r11, pc}\n" : : : MS_SMALL_ASM_CLOBBERS);                                                                  \
     }
 MS_SMALL_ADD_FOURS_DSP(ms_small_add_fours_dsp, "")
 MS_SMALL_ADD_FOURS_DSP(ms_small_add_fours_even_dsp, MS_SMALL_TO_EVEN_DSP)

@@ -4,21 +4,22 @@
 
 #include "ms_depthwise_u8.h"
 #include "ms_small.h"
+#include "ms_small_asm_dsp.h"
 
 enum { MS_SMALL_HALF = 256 }; /* bytes whose sum fits 16 bits */
 
 /* even, odd += four channels of `taps` bytes at steps of `step`; taps > 0. */
-static __attribute__((naked, noinline, unused)) void ms_small_sum_fours_dsp(
+MS_SMALL_ASM ms_small_sum_fours_dsp(
     const uint8_t *x __attribute__((unused)), uint32_t sums[2] __attribute__((unused)), int32_t taps __attribute__((unused)),
     int32_t step __attribute__((unused)))
 {
     __asm__ volatile("push {r4, r5, r6, lr}\n ldrd r4, r5, [r1]\n"
                      "1: ldr r6, [r0]\n add r0, r3\n uxtab16 r4, r4, r6\n uxtab16 r5, r5, r6, ror #8\n subs r2, #1\n bne 1b\n"
-                     "strd r4, r5, [r1]\n pop {r4, r5, r6, pc}\n");
+                     "strd r4, r5, [r1]\n pop {r4, r5, r6, pc}\n" : : : MS_SMALL_ASM_CLOBBERS);
 }
 
 /* Four channels of a window. */
-static __attribute__((noinline, unused)) void ms_small_average_four_dsp(const uint8_t *x, uint8_t *y, const ms_depthwise_u8_shape *shape,
+MS_SMALL_STATIC void ms_small_average_four_dsp(const uint8_t *x, uint8_t *y, const ms_depthwise_u8_shape *shape,
                                                                         const ms_requant *q)
 {
     const int32_t flat = shape->tap_h == shape->kernel_w * shape->tap_w;
@@ -40,7 +41,7 @@ static __attribute__((noinline, unused)) void ms_small_average_four_dsp(const ui
 }
 
 /* All windows; the last four channels overlap those before. */
-static __attribute__((noinline, unused)) void ms_small_average_fours_dsp(const uint8_t *x, uint8_t *y, const ms_depthwise_u8_shape *shape,
+MS_SMALL_STATIC void ms_small_average_fours_dsp(const uint8_t *x, uint8_t *y, const ms_depthwise_u8_shape *shape,
                                                                          const ms_requant *q)
 {
     for (int32_t h = 0; h < shape->out_height; h++) {

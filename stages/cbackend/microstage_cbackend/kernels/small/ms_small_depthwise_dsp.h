@@ -79,7 +79,7 @@ typedef struct {
     MS_SMALL_ASM name(ms_small_channels_dsp *c __attribute__((unused)))                  \
     {                                                                                    \
         __asm__ volatile(MS_SMALL_ENTER_DSP MS_SMALL_PAIR_DSP(ROW) PAIR(shift)           \
-                         MS_SMALL_LEAVE_DSP(MS_SMALL_SINGLE_DSP SINGLE(shift)));         \
+                         MS_SMALL_LEAVE_DSP(MS_SMALL_SINGLE_DSP SINGLE(shift)) : : : MS_SMALL_ASM_CLOBBERS);         \
     }
 #define MS_SMALL_LINES_DSP(stride, shift)                                                \
     MS_SMALL_3X3_DSP(ms_small_3x3_##stride##_##shift##_dsp, MS_SMALL_ROW_##stride##_DSP, \
@@ -117,7 +117,7 @@ MS_SMALL_ASM ms_small_sum_taps_dsp(ms_small_depthwise_taps_dsp *taps __attribute
         "ldr r7, [sp]\n ldr r8, [r7, #24]\n add r4, r8\n subs r6, #1\n bne 2b\n"
         "ldr r8, [r7, #8]\n stmia r8!, {r0-r3}\n str r8, [r7, #8]\n"
         "ldr r8, [r7, #28]\n subs r8, #1\n str r8, [r7, #28]\n bne 1b\n"
-        "pop {r0, r4-r11, pc}\n");
+        "pop {r0, r4-r11, pc}\n" : : : MS_SMALL_ASM_CLOBBERS);
 }
 
 /* Whether the kernels of 3 x 3 taps compute `shape`. */

@@ -2,15 +2,13 @@
  *
  * planes   [rows][4 channels][pitch] words; word i of a row is its columns 2i (low half) and 2i + 1, borders included
  *
- * Assembly, so that compilers make the same of it; no pointer but SP ever stands in SP.
+ * In assembly, so that every compiler makes the same of it.
  */
 #ifndef MS_SMALL_PLANES_DSP_H
 #define MS_SMALL_PLANES_DSP_H
 
 #include "ms_small.h"
-
-#define MS_SMALL_ASM static __attribute__((naked, noinline, unused)) void
-#define MS_SMALL_STATIC static __attribute__((noinline, unused))
+#include "ms_small_asm_dsp.h"
 
 enum { MS_SMALL_GROUP = 4 };
 
@@ -42,7 +40,7 @@ typedef struct {
             "cbz r7, 4f\n mov r7, #0\n ldr r9, [r0]\n mov r10, r4\n b 2b\n"                                                      \
             "4: ldmia sp, {r0, r1, r8, r9}\n ldrd r4, r5, [r8, #28]\n add r0, r4\n add r1, r5\n strd r0, r1, [sp]\n"             \
             "subs r9, #1\n str r9, [sp, #12]\n bne 0b\n"                                                                         \
-            "add sp, #16\n pop {r4-r11, pc}\n");                                                                                 \
+            "add sp, #16\n pop {r4-r11, pc}\n" : : : MS_SMALL_ASM_CLOBBERS);                                                                                 \
     }
 MS_SMALL_SPLIT_DSP(ms_small_split_rows_dsp, "")
 MS_SMALL_SPLIT_DSP(ms_small_split_flipped_dsp, "eor r9, r9, r5\n eor r10, r10, r5\n")
@@ -53,7 +51,7 @@ MS_SMALL_ASM ms_small_move_dsp(uint32_t *to __attribute__((unused)), const uint3
 {
     __asm__ volatile("push {r4-r7}\n"
                      "1: ldmia r1!, {r4-r7}\n stmia r0!, {r4-r7}\n subs r2, #1\n bne 1b\n"
-                     "pop {r4-r7}\n bx lr\n");
+                     "pop {r4-r7}\n bx lr\n" : : : MS_SMALL_ASM_CLOBBERS);
 }
 
 /* Planes that hold the rows of a strip, which `strip` rows of outputs see. A row of x begins at word `lead`; of its columns, `inside` are seen. What stands outside x is

@@ -6,6 +6,7 @@
 #define MS_SMALL_XNOR_DSP_H
 
 #include "ms_small.h"
+#include "ms_small_asm_dsp.h"
 
 /* l += a + b: l's bits stay, h has what is carried; b and u are used up. */
 #define MS_ADD_BITS_DSP(h, l, a, b, u)                                                                          \
@@ -23,10 +24,10 @@
 #define MS_COUNT_BYTES_DSP(v) "and r4, r7, " v ", lsr #4\n and " v ", r7\n add " v ", r4\n"
 #define MS_MASKS_DSP "mov r5, #0x55555555\n mov r6, #0x33333333\n mov r7, #0x0f0f0f0f\n mov r8, #0\n"
 
-/* counts[f] = differing bits of the `words` words of x and those of filter f; filters > 0.
+/* counts[f] = differing bits of the `words` words of 32 bits of x and those of filter f; filters > 0.
  * On the stack: x, the end of its eighteens, its end, counts, filters. */
-static __attribute__((naked, noinline, unused)) void ms_small_count_dsp(
-    const uint32_t *x __attribute__((unused)), const uint32_t *w __attribute__((unused)), int32_t words __attribute__((unused)),
+MS_SMALL_ASM ms_small_count_dsp(
+    const void *x __attribute__((unused)), const void *w __attribute__((unused)), int32_t words __attribute__((unused)),
     int32_t filters __attribute__((unused)), int32_t *counts __attribute__((unused)))
 {
     __asm__ volatile(
@@ -51,7 +52,7 @@ static __attribute__((naked, noinline, unused)) void ms_small_count_dsp(
         "3: ldr r2, [r0], #4\n ldr r3, [r1], #4\n eor r2, r3\n" MS_COUNT_FOURS_DSP("r2") MS_COUNT_BYTES_DSP("r2")
         "usada8 r10, r2, r8, r10\n cmp r0, r11\n bne 3b\n"
         "4: ldrd r2, r3, [sp, #12]\n str r10, [r2], #4\n subs r3, #1\n strd r2, r3, [sp, #12]\n bne 0b\n"
-        "add sp, #20\n pop {r4-r11, pc}\n");
+        "add sp, #20\n pop {r4-r11, pc}\n" : : : MS_SMALL_ASM_CLOBBERS);
 }
 
 #endif

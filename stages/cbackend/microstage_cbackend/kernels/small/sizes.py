@@ -73,6 +73,6 @@ def _is_3x3(shape: Mapping[str, int]) -> bool:
 
 
 def xnor_scratch(shape: Mapping[str, int]) -> int:
-    """Count the bytes for a shape of ms_small_xnor: counts of 32 filters, and a patch that is not in one piece."""
+    """Count the bytes for a shape of ms_small_xnor: counts of 64 filters, and a patch that is not in one piece."""
     runs = shape["runs_h"] * shape["runs_w"]
-    return 128 + (8 * runs * shape["length"] if runs > 1 else 0)
+    return 256 + (8 * runs * shape["length"] if runs > 1 else 0)

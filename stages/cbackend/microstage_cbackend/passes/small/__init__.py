@@ -14,13 +14,24 @@ from microstage_cbackend.passes.frames import as_copies, join_copies, join_frame
 from microstage_cbackend.passes.pack import pack_weights
 from microstage_cbackend.passes.small.choose import choose_kernels
 from microstage_cbackend.passes.small.copied import copied
+from microstage_cbackend.passes.small.count import count_signs
 from microstage_cbackend.passes.small.join_dense import join_dense
 from microstage_cbackend.passes.specialise import specialise
 from microstage_cbackend.program.ir import Part
 
 __all__ = ["lower_small"]
 
-_PASSES = (as_copies, join_dense, choose_kernels, drop_unread, specialise, join_copies, join_frames, pack_weights)
+_PASSES = (
+    as_copies,
+    join_dense,
+    choose_kernels,
+    count_signs,
+    drop_unread,
+    specialise,
+    join_copies,
+    join_frames,
+    pack_weights,
+)
 
 
 def lower_small(part: Part) -> Part | None:

@@ -21,15 +21,12 @@ def pack(layer: KernelCall, operands: list[np.ndarray], held: np.ndarray) -> np.
 def xnor(layer: KernelCall, operands: list[np.ndarray], held: np.ndarray) -> np.ndarray:
     """Count differing bits of words; give sums of products of signs, or bits where few enough differ."""
     s, filters = layer.shape, layer.shape["filters"]
-    x = _bits(operands[0].view(np.uint64))
-    w = (
-        _bits(operands[1].view(np.uint64))
-        .reshape(-1, s["runs_h"] * s["runs_w"] * s["length"], 8, 64)
-        .transpose(0, 2, 1, 3)
-    )
+    x, w = _bits(operands[0].view(np.uint64)), _bits(operands[1].view(np.uint64))
+    if not layer.kernel.startswith("ms_small_"):
+        w = w.reshape(-1, s["runs_h"] * s["runs_w"] * s["length"], 8, 64).transpose(0, 2, 1, 3)
     seen = _seen(x, s, _patch_offsets(s)).reshape(s["out_height"] * s["out_width"], -1)
-    counts = np.stack([(seen != row).sum(axis=1) for row in w.reshape(len(w) * 8, -1)[:filters]], axis=1)
-    if layer.kernel == "ms_xnor_bits":
+    counts = np.stack([(seen != row).sum(axis=1) for row in w.reshape(-1, seen.shape[1])[:filters]], axis=1)
+    if layer.kernel.endswith("xnor_bits"):
         return sign_words(counts <= operands[2]).view(np.int64)
     return layer.signs - 2 * counts
 
