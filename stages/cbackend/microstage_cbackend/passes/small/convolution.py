@@ -68,7 +68,7 @@ def _rows(layer: KernelCall, source: Source) -> np.ndarray:
     if layer.kernel == "ms_depthwise":
         return np.ascontiguousarray(w.reshape(-1, w.shape[-1]).T)
     if layer.kernel == "ms_conv2d" and source.planes:
-        w = np.moveaxis(w, -1, 1)
+        w = np.moveaxis(w.reshape(len(w), -1, layer.shape["channels"]), -1, 1)
     return np.ascontiguousarray(w.reshape(len(w), -1))
 
 
