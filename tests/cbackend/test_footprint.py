@@ -62,6 +62,13 @@ def test_flash_memory_and_instructions_follow_the_network(name, networks):
     assert 32 < large.stack < 4096 and large.ram == large.static + large.stack
 
 
+def test_dense_layers_alone_bring_no_code_of_images_and_keep_their_sizes_off_the_stack(networks):
+    folder, program = networks[64]
+    found = measured(folder, Build(MACHINE["cortex-m4"], "gcc", "-Os"))
+    assert found.flash - program.machines[-1].constant_bytes < 1800
+    assert found.stack < 256
+
+
 def test_clang_makes_the_same_network_and_a_missing_one_is_named(networks, monkeypatch):
     folder, _ = networks[64]
     gcc, clang = (measured(folder, Build(MACHINE["cortex-m4"], compiler, "-O2")) for compiler in ("gcc", "clang"))

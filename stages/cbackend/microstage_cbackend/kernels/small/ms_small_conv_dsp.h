@@ -7,6 +7,7 @@
 #include "ms_small_dense_dsp.h"
 #include "ms_small_dot_dsp.h"
 #include "ms_small_gather_dsp.h"
+#include "ms_small_whole_dsp.h"
 #include "ms_small_wide_dsp.h"
 
 /* A layer: its constants, and the functions made for it. */
@@ -25,17 +26,6 @@ typedef struct {
     ms_gather_dsp gather;
     ms_dot_dsp dot;
 } ms_walk_dsp;
-
-/* How the outputs of a line are clamped. */
-static inline void ms_small_clamps_dsp(ms_dot_dsp *dot, const ms_line *line)
-{
-    const uint32_t all = 0x01010101u, up = (uint32_t)(255 - line->high), back = (uint32_t)(line->low + line->flip) & 255u;
-    dot->up = all * up;
-    dot->down = all * (up + (uint32_t)line->low);
-    dot->back = all * back;
-    dot->clamps = dot->down | dot->back;
-    dot->offset = line->offset;
-}
 
 /* A call: `filters` filters from `first` on, `each` bytes an output, to y, y + row... */
 static inline void ms_small_call_dsp(const ms_layer_dsp *layer, ms_dot_dsp *dot, int32_t first, int32_t filters, uint8_t *y, int32_t row, int32_t each)
@@ -70,7 +60,7 @@ static __attribute__((noinline)) void ms_small_requantised_dsp(const ms_layer_ds
     const int32_t filters = layer->shape->filters, row = positions > 1 ? layer->shape->together : 4;
     for (int32_t f = 0; f < filters; f += row) {
         const int32_t count = filters - f < row ? filters - f : row;
-        ms_small_call_dsp(layer, dot, f, row, (uint8_t *)sums, 4 * row, 4);
+        ms_small_call_dsp(layer, dot, f, positions > 1 ? row : count, (uint8_t *)sums, 4 * row, 4);
         for (int32_t r = 0; r < positions; r++) {
             ms_requantise_row(sums + r * row, y + r * filters + f, f, count, layer->requant);
         }
@@ -141,6 +131,14 @@ MS_INLINE void ms_small_conv_any_dsp(const uint8_t *x, const void *w, const int3
                                      const ms_line *line, const ms_requant *requant)
 {
     const int32_t end = line ? line->shift : 0;
+    if (ms_small_is_whole_dsp(shape)) {
+        if (requant) {
+            ms_small_whole_requant_dsp(x, w, y, scratch, shape, requant, ms_small_one_dsp(shape, end));
+        } else {
+            ms_small_whole_dsp(x, w, q, y, scratch, shape, line, ms_small_one_dsp(shape, end));
+        }
+        return;
+    }
     const ms_layer_dsp layer = {
         shape, w, q, line, requant, ms_small_four_dsp(shape, end), ms_small_one_dsp(shape, end),
         shape->flip ? ms_spread_dsp_4_128 : ms_spread_dsp_4_0, shape->flip ? ms_spread_dsp_1_128 : ms_spread_dsp_1_0,
