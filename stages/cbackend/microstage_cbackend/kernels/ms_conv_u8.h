@@ -158,6 +158,9 @@ MS_INLINE void ms_conv_u8_c(const uint8_t *x, const int8_t *w, void *y, void *sc
 #elif defined MS_NEON_DOT
 #include "host/ms_conv_u8_neon.h"
 #define MS_CONV_U8 ms_conv_u8_neon
+#elif defined MS_RVV
+#include "host/ms_conv_u8_rvv.h"
+#define MS_CONV_U8 ms_conv_u8_rvv
 #elif defined MS_ARM_DSP || defined MS_ARM_MVE
 #include "ms_conv_u8_dsp.h"
 #define MS_CONV_U8 ms_conv_u8_dsp

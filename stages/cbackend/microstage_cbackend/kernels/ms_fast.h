@@ -63,9 +63,19 @@ MS_INLINE uint8_t ms_requantise(int32_t sum, int32_t f, const ms_requant *q)
     return (uint8_t)((y > q->high ? q->high : y) ^ q->flip);
 }
 
+#if defined MS_RVV
+#include "host/ms_rvv.h"
+#endif
+
 /* One row of sums of filters first...first + count - 1. */
 MS_INLINE void ms_requantise_row(const int32_t *MS_RESTRICT sums, uint8_t *MS_RESTRICT y, int32_t first, int32_t count, const ms_requant *q)
 {
+#if defined MS_RVV
+    if (!q->even && !q->kink) {
+        ms_requantise_row_rvv(sums, y, first, count, q);
+        return;
+    }
+#endif
     for (int32_t i = 0; i < count; i++) {
         y[i] = ms_requantise(sums[i], first + i, q);
     }

@@ -46,17 +46,21 @@
 #elif defined __ARM_FEATURE_DSP && !defined __ARM_NEON && !defined __ARM_BIG_ENDIAN
 #define MS_ARM_DSP 1
 #define MS_ISA_NAME "arm-dsp"
+#elif defined __riscv_vector && defined __riscv_v_intrinsic && __riscv_v_intrinsic >= 11000
+#define MS_RVV 1
+#define MS_ISA_NAME "rvv"
 #else
 #define MS_ISA_NAME "portable"
 #endif
 
 /* A folder of C as firmwares take it has no host/, in which the vector kernels of large processors are. */
-#if defined __has_include && (defined MS_AVX512VNNI || defined MS_AVX2 || defined MS_NEON_DOT)
+#if defined __has_include && (defined MS_AVX512VNNI || defined MS_AVX2 || defined MS_NEON_DOT || defined MS_RVV)
 #if !__has_include("host/ms_avx512.h")
 #undef MS_AVX512VNNI
 #undef MS_AVX2
 #undef MS_AVXVNNI
 #undef MS_NEON_DOT
+#undef MS_RVV
 #undef MS_ISA_NAME
 #define MS_ISA_NAME "portable"
 #endif
@@ -82,6 +86,8 @@
 #include <immintrin.h>
 #elif defined MS_NEON_DOT
 #include <arm_neon.h>
+#elif defined MS_RVV
+#include <riscv_vector.h>
 #elif defined MS_ARM_MVE
 #include <arm_acle.h>
 #include <arm_mve.h>
