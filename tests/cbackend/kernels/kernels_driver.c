@@ -98,8 +98,19 @@ MS_ENTRY static void run(int32_t kernel, const int32_t *p, const buffer *b)
     free(scratch);
 }
 
+#if defined MS_BARE
+__attribute__((constructor)) static void switch_vectors_on(void)
+{
+    __asm__ volatile("csrs mstatus, %0" : : "r"(0x600));
+}
+#endif
+
 int main(int argc, char **argv)
 {
+#if defined MS_BARE /* no arguments */
+    argc = 3;
+    argv = (char *[]){"driver", "cases.bin", "result.bin"};
+#endif
     if (argc != 3 || !(input = fopen(argv[1], "rb")) || !(output = fopen(argv[2], "wb"))) {
         return 2;
     }

@@ -269,13 +269,23 @@ def check(cases, file, tmp_path):
 def _check(
     cases: list[Case], file: Path, folder: Path, compiler: str, flags: list[str], emulator: tuple[str, ...] = ()
 ) -> str:
-    for name, text in kernels.fast_files(*HEADERS).items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(text)
+    write_kernels(folder)
     program, result = folder / "driver", folder / "result.bin"
     subprocess.run([compiler, *FLAGS, *flags, "-I", folder, "-o", program, DRIVER], check=True)
     done = subprocess.run([*emulator, program, file, result], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.returncode}: {done.stderr[-3000:]}"
+    compare(cases, result)
+    return done.stdout.strip()
+
+
+def write_kernels(folder: Path) -> None:
+    for name, text in kernels.fast_files(*HEADERS).items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def compare(cases: list[Case], result: Path) -> None:
+    """Compare every byte of the results of all cases."""
     data, at = result.read_bytes(), 0
     for case in cases:
         y = case.buffers[1]
@@ -287,7 +297,6 @@ def _check(
             f"kernel {case.kernel}, {case.name}: {wrong.size} of {y.size} differ, first at {wrong[0]}"
         )
     assert at == len(data) and cases
-    return done.stdout.strip()
 
 
 def present(tool: str) -> str:
@@ -330,6 +339,33 @@ def test_no_undefined_behaviour_and_no_access_outside(check, compiler, flags):
 def test_equal_on_aarch64(check, flags, name):
     emulator = (present("qemu-aarch64"), "-cpu", "max")
     assert check(present("aarch64-linux-gnu-gcc"), ["-O2", "-static", *flags.split()], emulator) == name
+
+
+PICOLIBC = ["-march=rv64gc", "-mabi=lp64d", "-mcmodel=medany", "--specs=picolibc.specs"]
+MEMORY = {"flash": "0x80000000", "flash_size": "4M", "ram": "0x80400000", "ram_size": "16M", "stack_size": "64K"}
+
+
+def test_equal_with_riscv_vectors_of_any_length(cases, file, tmp_path):
+    """On the bare machine: its compiler makes the rest of the program, clang the kernels."""
+    gcc, clang = present("riscv64-unknown-elf-gcc"), present("clang-16")
+    listed = [gcc, *PICOLIBC, "-M", "-xc", "-"]
+    found = subprocess.run(listed, input="#include <string.h>", capture_output=True, text=True, check=True).stdout
+    headers = next(Path(word).parent for word in found.split() if word.endswith("/string.h"))
+    flags = ["--target=riscv64-unknown-elf", "-march=rv64gcv", *PICOLIBC[1:3], "-O2", "-isystem", headers]
+    write_kernels(tmp_path)
+    command = [clang, *flags, *FLAGS, "-I", tmp_path, "-DMS_BARE", "-c", "-o", tmp_path / "driver.o", DRIVER]
+    subprocess.run(command, check=True)
+    places = [f"-Wl,--defsym=__{name}={value}" for name, value in MEMORY.items()]
+    link = [gcc, *PICOLIBC, "--crt0=semihost", "--oslib=semihost", *places, tmp_path / "driver.o", "-o", tmp_path / "driver"]
+    subprocess.run(link, check=True, capture_output=True)
+    (tmp_path / "cases.bin").symlink_to(file)
+    for bits in (128, 256):
+        board = f"-cpu rv64,v=true,vlen={bits} -M virt -bios none -m 32M -nographic -monitor none -serial none"
+        semihosting = "-chardev stdio,id=out -semihosting-config enable=on,target=native,chardev=out -kernel"
+        emulator = ("timeout", "300", present("qemu-system-riscv64"), *board.split(), *semihosting.split())
+        done = subprocess.run([*emulator, tmp_path / "driver"], capture_output=True, text=True, cwd=tmp_path, check=False)
+        assert (done.returncode, done.stdout.strip()) == (0, "rvv"), done.stdout + done.stderr
+        compare(cases, tmp_path / "result.bin")
 
 
 def test_equal_with_the_arm_dsp_extension(check):
