@@ -356,14 +356,25 @@ def test_equal_with_riscv_vectors_of_any_length(cases, file, tmp_path):
     command = [clang, *flags, *FLAGS, "-I", tmp_path, "-DMS_BARE", "-c", "-o", tmp_path / "driver.o", DRIVER]
     subprocess.run(command, check=True)
     places = [f"-Wl,--defsym=__{name}={value}" for name, value in MEMORY.items()]
-    link = [gcc, *PICOLIBC, "--crt0=semihost", "--oslib=semihost", *places, tmp_path / "driver.o", "-o", tmp_path / "driver"]
+    link = [
+        gcc,
+        *PICOLIBC,
+        "--crt0=semihost",
+        "--oslib=semihost",
+        *places,
+        tmp_path / "driver.o",
+        "-o",
+        tmp_path / "driver",
+    ]
     subprocess.run(link, check=True, capture_output=True)
     (tmp_path / "cases.bin").symlink_to(file)
     for bits in (128, 256):
         board = f"-cpu rv64,v=true,vlen={bits} -M virt -bios none -m 32M -nographic -monitor none -serial none"
         semihosting = "-chardev stdio,id=out -semihosting-config enable=on,target=native,chardev=out -kernel"
         emulator = ("timeout", "300", present("qemu-system-riscv64"), *board.split(), *semihosting.split())
-        done = subprocess.run([*emulator, tmp_path / "driver"], capture_output=True, text=True, cwd=tmp_path, check=False)
+        done = subprocess.run(
+            [*emulator, tmp_path / "driver"], capture_output=True, text=True, cwd=tmp_path, check=False
+        )
         assert (done.returncode, done.stdout.strip()) == (0, "rvv"), done.stdout + done.stderr
         compare(cases, tmp_path / "result.bin")
 
