@@ -6,7 +6,7 @@ import numpy as np
 
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor
 
-__all__ = ["conv", "depthwise", "drawn_part", "image", "pool"]
+__all__ = ["conv", "depthwise", "drawn_part", "image", "pack", "pool"]
 
 
 def image(name: str, *shape: int) -> Tensor:
@@ -92,6 +92,14 @@ def pool(name: str, x: Tensor, planes: bool = False, **window) -> KernelCall:
     sides = shape["out_height"], shape["out_width"]
     y = image(name, size[2], *sides) if planes else image(name, *sides, size[2])
     return KernelCall(name, "MaxPool", "ms_max_pool", [x], y, shape)
+
+
+def pack(name: str, x: Tensor) -> KernelCall:
+    """The signs of a tensor, channels last, in words."""
+    *size, channels = x.shape
+    words = -(-channels // 64)
+    y = Tensor(name, (*size, words), 0, 0, declared="uint64_t")
+    return KernelCall(name, "Pack", "ms_pack", [x], y, {"rows": size[0] * size[1], "count": channels, "words": words})
 
 
 def _join(part: Part, random: Random, name: str, x: Tensor) -> None:

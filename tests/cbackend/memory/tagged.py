@@ -61,6 +61,7 @@ def _steps(layer: KernelCall, random: Random) -> Iterator[Step]:
         "ms_small_add": _add,
         "ms_max_pool": _pool,
         "ms_stage": _stage,
+        "ms_pack": _pack,
     }
     return kinds.get(layer.kernel, _unknown)(layer, random)
 
@@ -135,3 +136,12 @@ def _pool(layer: KernelCall, random: Random) -> Iterator[Step]:
                 for n in range(s["inner"]):
                     yield [(0, p * s["inner"] + n) for p in pixels], [written]
                     written += 1
+
+
+def _pack(layer: KernelCall, random: Random) -> Iterator[Step]:
+    """Rows of bytes, the word of each 64 of them behind the other, as the loops in ms_pack.h."""
+    s = layer.shape
+    for word in range(s["rows"] * s["words"]):
+        row, n = divmod(word, s["words"])
+        bytes_of = range(64 * n, min(64 * n + 64, s["count"]))
+        yield [(0, row * s["count"] + b) for b in bytes_of], [*range(8 * word, 8 * word + 8)]

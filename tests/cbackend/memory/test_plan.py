@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from drawn_parts import conv, depthwise, drawn_part, image, pool
+from drawn_parts import conv, depthwise, drawn_part, image, pack, pool
 from tagged import Lost, walk
 
 from microstage_cbackend.program.ir import KernelCall, Part
@@ -57,6 +57,13 @@ def test_a_pool_writes_an_element_behind_what_it_read_of_it(window):
     x = image("x", 6, 6, 12)
     found = _every_distance(x, [conv("first", x, x.shape, 12), pool("second", image("", 6, 6, 12), **window)])
     assert 0 in found
+
+
+@pytest.mark.parametrize("channels", [4, 16, 72])
+def test_signs_are_packed_in_place_where_a_word_is_no_longer_than_its_bytes(channels):
+    x = image("x", 4, 3, channels)
+    found = _every_distance(x, [conv("first", x, x.shape, channels), pack("second", x)])
+    assert (0 in found) == (channels >= 16)
 
 
 def _every_distance(x, layers: list[KernelCall]) -> list[int]:

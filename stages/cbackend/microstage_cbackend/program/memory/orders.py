@@ -93,6 +93,13 @@ def _copies(layer: KernelCall) -> Order | None:
     return _one_by_one(layer, np.arange(layer.output.size))
 
 
+def _signs(layer: KernelCall) -> Order:
+    """Words of 64 signs in order, each written behind the bytes that it is made of."""
+    s = layer.shape
+    steps = np.arange(s["rows"])[:, None] * s["words"] + np.arange(s["count"]) // 64
+    return Order((steps.reshape(1, -1),), np.repeat(np.arange(s["rows"] * s["words"]), 8).reshape(1, -1))
+
+
 def _one_by_one(layer: KernelCall, read: np.ndarray) -> Order | None:
     """Return the order of a kernel in C that writes element after element; `read`: the last step that reads each.
 
@@ -119,5 +126,6 @@ _ORDERS: dict[str, Callable[[KernelCall], Order | None]] = {
     "ms_small_add": _elements,
     **dict.fromkeys(("ms_max_pool", "ms_or_pool", "ms_sum_pool"), _pool),
     **dict.fromkeys(("ms_stage", "ms_table"), _copies),
+    "ms_pack": _signs,
 }
 "Kernels that keep the promises of kernels/small, and those in C whose loops write their output from start to end."
