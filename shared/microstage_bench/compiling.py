@@ -19,6 +19,8 @@ FORMS: list[tuple[str, tuple[str, ...]]] = [
     (c, (level,)) for c in COMPILERS for level in ("-O0", "-O1", "-O2", "-O3", "-O3 -march=native", "-O3 -mavx2")
 ]
 FORMS += [(c, ("-O1", *SANITIZERS)) for c in COMPILERS] + [("gcc", ("-O1 -march=native", *SANITIZERS))]
+FORMS += [(c, ("-O2 -DMS_SMALL_MACHINE=1",)) for c in COMPILERS]
+FORMS += [("gcc", ("-O1 -DMS_SMALL_MACHINE=1", *SANITIZERS))]
 "Every compilation in which generated C must give the same integers: (compiler, flags, several words in some)."
 
 

@@ -55,11 +55,11 @@ def fit_line(layer: KernelCall, stage: MultiplyAddShift, flip: int) -> FittedLin
     if np.any(stage.multiplier < 0):
         return None
     steps = _steps(stage, low, high, flip)
-    slope, start = _middle(stage, steps, flip)
+    slope, start = _middle(steps)
     most = np.full(channels, _most(layer))
     bounds = layer.partial[0] + most, most - layer.partial[1]
     for shift in SHIFTS:
-        if np.any((steps.up_used.sum(axis=1) > 1) & (slope * 2.0 ** (32 + shift) > _LARGEST)):
+        if np.any(slope * 2.0 ** (32 + shift) > _LARGEST):
             continue
         for offset in _offsets(slope, start, steps, shift):
             found = _solve(steps, slope, start, offset, shift, bounds)
@@ -94,21 +94,21 @@ def _steps(stage: MultiplyAddShift, low: np.ndarray, high: np.ndarray, flip: int
     )
 
 
-def _middle(stage: MultiplyAddShift, steps: _Steps, flip: int) -> tuple[np.ndarray, np.ndarray]:
+def _middle(steps: _Steps) -> tuple[np.ndarray, np.ndarray]:
     """Return slope and level at sum 0 of the straight line in the middle of each channel's steps.
 
-    Of channels of at most two steps it is that of the `stage`.
+    A channel of at most one step has a gentle one, through that step or through its only level.
     """
-    used = steps.up_used[:, :-1]
+    used, low, high = steps.up_used[:, :-1], steps.up[:, -1], steps.down[:, -1]
     count = np.maximum(used.sum(axis=1), 1)
     at, level = (np.where(used, v[:, :-1], 0) for v in (steps.up, steps.reached))
     middle, mean = at.sum(axis=1) / count - 0.5, level.sum(axis=1) / count
     square = np.where(used, (level - mean[:, None]) ** 2, 0).sum(axis=1)
     cross = np.where(used, (level - mean[:, None]) * (at - 0.5 - middle[:, None]), 0).sum(axis=1)
-    many = (count > 2) & (cross > 0)
-    slope = np.where(many, square / np.where(many, cross, 1), stage.multiplier / 2.0**stage.shift)
-    own = stage.offset / 2.0**stage.shift + flip + (0.5 if stage.even else 0)
-    return slope, np.where(many, mean - slope * middle, own)
+    some, many = used.any(axis=1), cross > 0
+    slope = np.where(many, square / np.where(many, cross, 1), 0.5 / np.maximum(high - low, 32))
+    middle, mean = np.where(some, middle, (low + high) / 2), np.where(some, mean, steps.reached[:, -1] + 0.5)
+    return slope, mean - slope * middle
 
 
 def _least(stage: MultiplyAddShift, level: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -128,7 +128,7 @@ def _offsets(slope: np.ndarray, start: np.ndarray, steps: _Steps, shift: int) ->
     Far from the levels, a little more of the multiplier moves a channel's steps without changing their distances.
     """
     yield from ((1 << shift >> 1) + (zero << shift) for zero in _ZEROS)
-    rows = (slope > 0) & (steps.up_used.sum(axis=1) > 1)
+    rows = steps.up_used[:, :-1].sum(axis=1) > 1
     halves = np.arange(2 * 256)[:, None] / 2
     bias = (start[rows] - halves) / slope[rows]
     distance = np.abs(bias - np.rint(bias)).max(axis=1, initial=0)
@@ -142,8 +142,7 @@ def _solve(
     steps: _Steps, slope: np.ndarray, start: np.ndarray, offset: int, shift: int, bounds: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return bias and multiplier of each channel that keep all `steps`, or None; biases lie within -bounds..bounds."""
-    ideal = np.where(slope > 0, (start - offset / 2.0**shift) / np.where(slope > 0, slope, 1), 0)
-    ideal = np.rint(np.clip(ideal, -(2.0**31), 2.0**31)).astype(np.int64)
+    ideal = np.rint(np.clip((start - offset / 2.0**shift) / slope, -(2.0**31), 2.0**31)).astype(np.int64)
     wanted = np.rint(np.minimum(slope * 2.0 ** (32 + shift), _LARGEST)).astype(np.int64)
     bias, multiplier = np.zeros_like(ideal), np.full_like(ideal, -1)
     for by in (0, 1, -1):

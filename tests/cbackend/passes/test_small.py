@@ -1,0 +1,94 @@
+"""For small machines: lines of eight bytes a channel equal the stage at every sum, and what is read as it lies."""
+
+import numpy as np
+from graphs import Graph, evaluate
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_passes import hold, read
+from written import equal
+
+from microstage_cbackend.passes import COMMON
+from microstage_cbackend.passes.small import lower_small
+from microstage_cbackend.passes.small.fit_line import fit_line
+from microstage_cbackend.program.fits import fit_affine
+from microstage_cbackend.program.ir import KernelCall, Tensor
+from microstage_cbackend.program.requantise import Search
+
+CHANNELS, REACH = 6, 20_000
+
+
+def layer_of(stage, low, high) -> KernelCall:
+    """A layer of as many filters as there are channels, whose sums reach low..high."""
+    x, y = Tensor("x", (1, CHANNELS), 0, 255), Tensor("y", (1, CHANNELS), 0, 255, declared="uint8_t")
+    shape = {"filters": CHANNELS, "bits": 8, "together": 2}
+    partial = int(low.min()), int(high.max())
+    return KernelCall(
+        "n", "Conv", "ms_small_conv", [x], y, shape, "int32_t", stage=stage, partial=partial, reach=(low, high)
+    )
+
+
+@st.composite
+def quantised(draw):
+    """(thresholds, low, high): sums times a scale, plus a whole bias in sums or any, of a few or all levels."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    levels, whole = draw(st.sampled_from([1, 7, 15, 255])), draw(st.booleans())
+    step = np.exp(random.uniform(np.log(4), np.log(REACH / levels / 4))) * random.uniform(1, 8, (CHANNELS, 1))
+    bias = random.uniform(-REACH / 2, REACH / 2, (CHANNELS, 1))
+    steps = step * (np.arange(levels) + 0.5) + (np.rint(bias) if whole else bias)
+    low, high = np.sort(random.integers(-REACH, REACH, (2, CHANNELS)), axis=0)
+    return np.ceil(steps).astype(np.int64), low, high, whole
+
+
+@given(quantised())
+@settings(max_examples=60, deadline=None)
+def test_a_line_equals_its_stage_at_every_sum(drawn):
+    thresholds, low, high, whole = drawn
+    stage = fit_affine(Search(thresholds, 1, 0), low, high)
+    found = stage and fit_line(layer_of(stage, low, high), stage, 0)
+    assert found or not whole, "a line of whole biases was not found"
+    for channel in range(CHANNELS if found else 0):
+        sums = np.arange(low[channel], high[channel] + 1)
+        counts = np.searchsorted(thresholds[channel], sums, side="right")
+        assert np.array_equal(found.form.apply(sums, np.full(sums.shape, channel)), counts)
+        assert np.abs(sums + found.form.bias[channel]).max() < 2**23
+
+
+def first_layers() -> Graph:
+    """int8 planes, as images come, into two convolutions."""
+    random, g = np.random.default_rng(3), Graph()
+    x = g.input("x", (1, 3, 8, 8), "INT8")
+    for channels in (3, 8):
+        w = g.constant(f"w{channels}", random.integers(-7, 8, (8, channels, 3, 3)))
+        x = g.node("Conv", x, w, pads=[1] * 4)
+        bias = random.integers(-400, 400, (8, 1))
+        x = g.threshold(x, bias + 60 * np.arange(1, 16), 0, "NCHW", output=["y"] if channels == 8 else 1)
+    return g
+
+
+def test_planes_of_signed_bytes_are_read_as_they_lie(tmp_path):
+    g = first_layers()
+    part = read(g.model("y"), tmp_path)
+    for run in COMMON:
+        run(part)
+    small = lower_small(part)
+    assert [layer.kernel for layer in small.layers] == ["ms_small_conv", "ms_small_conv", "ms_copy"]
+    first = small.layers[0].shape
+    assert (first["planes"], first["channels"], first["flip"]) == (3, 1, 128)
+    compared = equal(tmp_path, g, "y")
+    assert compared["small.y"] == compared["y"]
+
+
+def test_gates_of_one_input_are_one_matrix(tmp_path):
+    random, g = np.random.default_rng(5), Graph()
+    both = g.node("Concat", g.input("x", (1, 5), "INT8"), g.input("h", (1, 4), "INT8"), axis=1)
+    gates = [g.node("MatMul", both, g.constant(f"w{n}", random.integers(-7, 8, (9, 4)))) for n in range(3)]
+    levels = [np.sort(random.integers(-2000, 2000, (rows, 31)), axis=1) for rows in (1, 4, 4)]
+    outputs = [g.threshold(gate, t, -15, output=[f"g{n}"]) for n, (gate, t) in enumerate(zip(gates, levels))]
+    model = g.model(*outputs)
+    part = read(model, tmp_path)
+    hold(part, model, evaluate)
+    part = read(model, tmp_path)
+    for run in COMMON:
+        run(part)
+    kernels = [layer.kernel for layer in lower_small(part).layers]
+    assert kernels == ["ms_copy", "ms_copy", "ms_small_conv_sums", *["ms_stage"] * 3]
