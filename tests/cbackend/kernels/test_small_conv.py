@@ -15,7 +15,7 @@ from microstage_cbackend import kernels
 from microstage_cbackend.kernels.small.layouts import pack_small_rows, small_depth
 from microstage_cbackend.kernels.small.pairs import filters_together, pack_small_pairs, small_pairs_q
 from microstage_cbackend.kernels.small.sizes import conv_scratch
-from microstage_cbackend.program.line import SHIFTS
+from microstage_cbackend.program.small_line import SHIFTS
 
 KERNELS = Path(kernels.__file__).parent
 DRIVER = Path(__file__).with_name("small_conv_driver.c")

@@ -19,7 +19,7 @@ from microstage_bench.emulators import MACHINES
 from microstage_bench.footprint.firmware import Build
 from microstage_cbackend.kernels.layouts import fast_files
 from microstage_cbackend.kernels.small import layouts, sizes
-from microstage_cbackend.program.line import SHIFTS
+from microstage_cbackend.program.small_line import SHIFTS
 
 DRIVER = Path(__file__).parent / "small_forms_driver.c"
 HEADERS = [f"ms_small_{name}.h" for name in "add average conv depthwise".split()]

@@ -20,8 +20,8 @@ from microstage_cbackend.kernels.small.orders import (
     small_depthwise_weights,
 )
 from microstage_cbackend.program.ir import KernelCall, Requantisation, Tensor
-from microstage_cbackend.program.line import Line
 from microstage_cbackend.program.requantise import MultiplyAddShift, Raw, Search, Shared
+from microstage_cbackend.program.small_line import SmallLine
 
 __all__ = [
     "BLOCKS",
@@ -88,7 +88,7 @@ def layouts_of(layer: KernelCall) -> dict[str, np.ndarray]:
 
 def lines_of(layer: KernelCall) -> dict[str, np.ndarray]:
     """Return {order: bias and multiplier of each channel} of a kernel that takes a line, rows first; else nothing."""
-    if not isinstance(layer.stage, Line):
+    if not isinstance(layer.stage, SmallLine):
         return {}
     make = small_conv_lines if layer.kernel == "ms_small_conv" else small_depthwise_lines
     return make(layer.inputs[2].integers, layer.shape)
@@ -116,7 +116,7 @@ def stage_of(layer: KernelCall) -> StageArguments | None:
         return None
     if layer.kernel in SPECIALISED:
         signed = layer.output.ctype == "int8_t"
-        if isinstance(stage, Line):
+        if isinstance(stage, SmallLine):
             return StageArguments(stage.kind, _members(stage))
         return _requant(stage, signed) if isinstance(stage, MultiplyAddShift) else None
     return StageArguments(stage.kind, _members(stage))
@@ -130,7 +130,7 @@ def _members(stage: Requantisation) -> dict[str, StageArray | int]:
     if isinstance(stage, Shared):
         arrays = {name: StageArray(getattr(stage, name), "int32_t") for name in ("thresholds", "offset")}
         return {**arrays, "levels": stage.thresholds.size, "shift": stage.shift, "bias": stage.bias}
-    if isinstance(stage, Line):
+    if isinstance(stage, SmallLine):
         return {name: getattr(stage, name) for name in _LINE}
     if isinstance(stage, MultiplyAddShift):
         return _line(stage)

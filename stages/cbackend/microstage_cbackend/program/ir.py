@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_cbackend.program.line import Line
 from microstage_cbackend.program.requantise import MultiplyAddShift, Raw, Search, Shared
+from microstage_cbackend.program.small_line import SmallLine
 from microstage_cbackend.program.wide import Wide
 
 __all__ = [
@@ -40,7 +40,7 @@ RowStage = Search | MultiplyAddShift | Wide
 "Stages with a row of constants for all channels or one for each; they can be given other rows and shifted sums."
 Levelled = RowStage | Shared
 "Stages that make levels of sums: all but the sum itself."
-Requantisation = Levelled | Raw | Line
+Requantisation = Levelled | Raw | SmallLine
 _TYPES = ("int8_t", "uint8_t", "int16_t", "uint16_t", "int32_t", "int64_t")  # uint32_t would compare wrongly with int
 
 

@@ -13,7 +13,7 @@ from microstage_cbackend.program.model import Model
 from microstage_cbackend.writers.api import KEPT, Api
 from microstage_cbackend.writers.constants import Packed, Spans, rows
 from microstage_cbackend.writers.input_places import InputPlaces, places_of
-from microstage_cbackend.writers.machines import SMALL_MACHINE, Machine, by_machine, constants_of, parts_bytes
+from microstage_cbackend.writers.machines import SMALL_MACHINE, Lowering, by_machine, constants_of, parts_bytes
 from microstage_cbackend.writers.names import CPLUSPLUS, Names, filled, in_comment, quoted
 from microstage_cbackend.writers.part_writer import PartWriter
 from microstage_cbackend.writers.quantising import shown
@@ -56,15 +56,15 @@ class WrittenModel:
         name, kernels = self.model.name, self.small_kernels
         return [PartWriter(name, w.part.small or w.part, kernels, free, w) for w in self.writers]
 
-    def _machines(self) -> list[Machine]:
+    def _machines(self) -> list[Lowering]:
         """Return what the network takes of machines: of the one that all run, or of others and of small ones."""
         least = 4 * self.model.features.transform if self.model.features else 0
         kept = self.api.kept_bytes
         if not self.small:
-            return [Machine("all machines", self.writers, kept, least)]
+            return [Lowering("all machines", self.writers, kept, least)]
         return [
-            Machine("other machines", self.writers, kept, least),
-            Machine("small machines", self.small, kept, least),
+            Lowering("other machines", self.writers, kept, least),
+            Lowering("small machines", self.small, kept, least),
         ]
 
     @property
@@ -127,7 +127,7 @@ def _header(program: WrittenModel) -> str:
     return "\n".join([*lines, "", *CPLUSPLUS[1], "", "#endif", ""])
 
 
-def _arena(upper: str, machine: Machine) -> list[str]:
+def _arena(upper: str, machine: Lowering) -> list[str]:
     return [
         f"/* Working memory: {machine.arena_bytes} bytes; the busiest layer alone needs {machine.arena_bound}. */",
         f"#define {upper}_ARENA_BYTES {max(machine.arena_bytes, 8)}",
@@ -179,7 +179,7 @@ def _small_source(program: WrittenModel) -> str:
     return "\n".join([*lines, *_kernels(name, f"{name}_small", machine), *_functions(machine), "", "#endif", ""])
 
 
-def _kernels(name: str, kernels: str, machine: Machine) -> list[str]:
+def _kernels(name: str, kernels: str, machine: Lowering) -> list[str]:
     """Return the lines that include constants and `kernels`."""
     return _included(f"{name}_weights.h", f"{kernels}_kernels.h", *machine.headers)
 
@@ -188,7 +188,7 @@ def _included(*headers: str) -> list[str]:
     return [f'#include "{header}"' for header in headers]
 
 
-def _functions(machine: Machine) -> list[str]:
+def _functions(machine: Lowering) -> list[str]:
     return [line for w in machine.writers for line in ["", w.signature(), "{", *w.lines, "}"]]
 
 

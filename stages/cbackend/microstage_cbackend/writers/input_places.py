@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from microstage_cbackend.program.model import Model
-from microstage_cbackend.writers.machines import Machine, by_machine
+from microstage_cbackend.writers.machines import Lowering, by_machine
 from microstage_cbackend.writers.names import Names, filled
 
 __all__ = ["InputPlaces", "places_of"]
@@ -29,12 +29,12 @@ def places_of(model: Model) -> dict[str, str]:
 class InputPlaces:
     """Say where the inputs of a network of one part lie in the memory that was planned for each of its `machines`."""
 
-    def __init__(self, model: Model, machines: Sequence[Machine]) -> None:
+    def __init__(self, model: Model, machines: Sequence[Lowering]) -> None:
         self._model, self._machines, functions = model.name, machines, places_of(model)
         everywhere = all(len(machine.writers[0].plan.inputs) == len(functions) for machine in machines)
         self._functions = functions if everywhere else {}
 
-    def _more(self, machine: Machine) -> int:
+    def _more(self, machine: Lowering) -> int:
         """Count the bytes of `<model>_memory` behind the arena."""
         ends = (buffer.offset + buffer.bytes for buffer in machine.writers[0].plan.inputs.values())
         return max(0, *(end - max(machine.arena_bytes, 8) for end in ends))
@@ -73,7 +73,7 @@ class InputPlaces:
         lines = ["", *filled(f"{what} */", "/* ", " * ")]
         return [*lines, *by_machine(*(self._definitions(machine) for machine in self._machines))]
 
-    def _definitions(self, machine: Machine) -> list[str]:
+    def _definitions(self, machine: Lowering) -> list[str]:
         name, more = self._model, self._more(machine)
         behind = f" uint64_t more[{more // 8}];" if more else ""
         lines = [f"typedef struct {{ {name}_arena arena;{behind} }} {name}_memory;"]

@@ -9,14 +9,14 @@ from microstage_cbackend.program.ir import Tensor
 from microstage_cbackend.writers.constants import Packed
 from microstage_cbackend.writers.part_writer import PartWriter
 
-__all__ = ["SMALL_MACHINE", "Machine", "by_machine", "constants_of", "parts_bytes"]
+__all__ = ["SMALL_MACHINE", "Lowering", "by_machine", "constants_of", "parts_bytes"]
 
 SMALL_MACHINE = "MS_SMALL_MACHINE"
 "The macro of ms_machine.h that says which machine it is."
 
 
 @dataclass
-class Machine:
+class Lowering:
     """Hold the functions of parts that some machines run: `name`, as texts call those machines.
 
     Behind what a part needs, `kept_bytes` are kept from part to part; `least` bytes something else needs.

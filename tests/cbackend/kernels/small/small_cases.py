@@ -10,7 +10,7 @@ import numpy as np
 from microstage_cbackend.kernels.layouts import pack_signs, sign_words
 from microstage_cbackend.kernels.small.layouts import pack_small_signs
 from microstage_cbackend.kernels.small.sizes import depthwise_scratch, xnor_scratch
-from microstage_cbackend.program.line import SHIFTS
+from microstage_cbackend.program.small_line import SHIFTS
 
 __all__ = ["Case", "add_case", "average_case", "case_file", "depthwise_case", "xnor_case"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from microstage_cbackend.kernels.small.layouts import small_depth
 from microstage_cbackend.kernels.small.pairs import filters_together
 from microstage_cbackend.kernels.small.sizes import conv_scratch, depthwise_scratch
-from microstage_cbackend.passes.small.sources import Source, source_of
+from microstage_cbackend.passes.small.sources import ImageSource, source_of
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor
 from microstage_cbackend.program.requantise import Raw
 
@@ -62,7 +62,7 @@ def _image(layer: KernelCall) -> dict[str, int]:
     return {"planes": 1} | {name: s[name] for name in taken}
 
 
-def _rows(layer: KernelCall, source: Source) -> np.ndarray:
+def _rows(layer: KernelCall, source: ImageSource) -> np.ndarray:
     """Return the weights [filters, patch] in the order of the patch."""
     w = layer.weights
     if layer.kernel == "ms_depthwise":

@@ -15,8 +15,8 @@ import numpy as np
 
 from microstage_cbackend.kernels.small.pairs import largest_sum
 from microstage_cbackend.program.ir import KernelCall
-from microstage_cbackend.program.line import SHIFTS, Line
 from microstage_cbackend.program.requantise import MultiplyAddShift
+from microstage_cbackend.program.small_line import SHIFTS, SmallLine
 
 __all__ = ["FittedLine", "fit_line"]
 
@@ -31,7 +31,7 @@ _NEAR, _FAR = 6, tuple(2**n for n in range(6, 14))
 class FittedLine(NamedTuple):
     """Hold the line, and how many steps of the stage it was compared at."""
 
-    form: Line
+    form: SmallLine
     compared: int
 
 
@@ -64,7 +64,7 @@ def fit_line(layer: KernelCall, stage: MultiplyAddShift, flip: int) -> FittedLin
         for offset in _offsets(slope, start, steps, shift):
             found = _solve(steps, slope, start, offset, shift, bounds)
             if found is not None:
-                line = Line(*found, offset, shift, stage.low + flip, stage.high + flip, flip)
+                line = SmallLine(*found, offset, shift, stage.low + flip, stage.high + flip, flip)
                 return FittedLine(line, _compared(line, stage, steps, low, high))
     return None
 
@@ -175,7 +175,7 @@ def _bounds(at: np.ndarray, value: np.ndarray, used: np.ndarray, above: bool) ->
     return np.where(never, 1, least), np.where(never, 0, most)
 
 
-def _compared(line: Line, stage: MultiplyAddShift, steps: _Steps, low: np.ndarray, high: np.ndarray) -> int:
+def _compared(line: SmallLine, stage: MultiplyAddShift, steps: _Steps, low: np.ndarray, high: np.ndarray) -> int:
     """Count the sums around all steps at which `line` gives what `stage` gives: all, or this generator is wrong."""
     channel = np.broadcast_to(np.arange(len(low))[:, None], steps.up.shape)
     for sums in (steps.up, np.clip(steps.down, low[:, None], high[:, None])):

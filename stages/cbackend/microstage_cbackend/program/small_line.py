@@ -1,6 +1,6 @@
 """Define the stage of the kernels for small machines: a line of eight bytes a channel.
 
-Line   (offset + ((sum + bias) * multiplier >> 32)) >> shift, held to low..high; offset and shift are one for all
+SmallLine   (offset + ((sum + bias) * multiplier >> 32)) >> shift, held to low..high; offset and shift are one for all
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["SHIFTS", "Line"]
+__all__ = ["SHIFTS", "SmallLine"]
 
 SHIFTS = (4, 7, 10, 13, 1)
 "The shifts of MS_SMALL_SHIFTS, those that most layers need first: a program has kernels for the shifts that it uses."
 
 
 @dataclass
-class Line:
+class SmallLine:
     """Evaluate a line: `bias` and `multiplier` int64 [channels].
 
     `low` and `high` hold what is stored as a byte; `flip` is 128 where that byte is an int8_t of 128 less, else 0.
