@@ -35,6 +35,7 @@ def cases() -> list[Case]:
     "core, compiler, level",
     [
         ("cortex-m0+", "gcc", "-Os"),
+        ("cortex-m0+", "clang", "-O2"),
         ("cortex-m4", "gcc", "-O2"),
         ("cortex-m4", "clang", "-O2"),
         ("cortex-m7", "gcc", "-O3"),

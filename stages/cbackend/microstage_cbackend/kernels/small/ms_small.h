@@ -59,10 +59,30 @@ typedef struct { int32_t offset, shift, low, high, flip; } ms_line;
 
 enum { MS_SMALL_POSITIONS = 4 };
 
+/* sum * multiplier >> 32 for a multiplier >= 0, where a multiplication gives 32 bits: from four products of 16 by 16 bits. */
+MS_INLINE int32_t ms_small_high_c(int32_t sum, int32_t multiplier)
+{
+    const int32_t sum_high = sum >> 16, high = multiplier >> 16;
+    const uint32_t sum_low = (uint32_t)sum & 0xffffu, low = (uint32_t)multiplier & 0xffffu;
+    const int32_t middle = sum_high * (int32_t)low + (int32_t)(sum_low * low >> 16);
+    const uint32_t carried = sum_low * (uint32_t)high + ((uint32_t)middle & 0xffffu);
+    return sum_high * high + (middle >> 16) + (int32_t)(carried >> 16);
+}
+
+/* sum * multiplier >> 32. */
+MS_INLINE int32_t ms_small_high(int32_t sum, int32_t multiplier)
+{
+#if defined __ARM_ARCH_6M__ || defined __ARM_ARCH_8M_BASE__
+    return ms_small_high_c(sum, multiplier);
+#else
+    return (int32_t)((int64_t)sum * multiplier >> 32);
+#endif
+}
+
 /* The level of a sum that has its bias. */
 MS_INLINE uint8_t ms_small_level(int32_t sum, int32_t multiplier, const ms_line *line)
 {
-    const int32_t level = (line->offset + (int32_t)((int64_t)sum * multiplier >> 32)) >> line->shift;
+    const int32_t level = (line->offset + ms_small_high(sum, multiplier)) >> line->shift;
     const int32_t held = level < line->low ? line->low : level > line->high ? line->high : level;
     return (uint8_t)(held ^ line->flip);
 }

@@ -24,62 +24,129 @@
 #define MS_SMALL_DEPTHWISE_FORM 0
 #endif
 
-/* Row h of channel c with its borders, `columns` bytes. */
-MS_INLINE void ms_small_depthwise_row_c(const uint8_t *x, uint8_t *to, int32_t h, int32_t c, int32_t columns, const ms_small_conv_shape *shape)
+/* A channel on its way, at the head of scratch: c, its first byte and its weights; its rows with their borders, in a ring of `span`
+ * rows of `columns` bytes. there: rows that have been read, of the framed image; slot: where the next one goes, on the oldest. */
+typedef struct {
+    const ms_small_conv_shape *shape;
+    const ms_small_stage *stage;
+    const uint8_t *x;
+    const int8_t *w;
+    uint8_t *rows;
+    int32_t c, span, columns, there, slot;
+} ms_small_channel;
+
+/* Where the row stands that is `below` < span rows under the oldest one. */
+MS_INLINE const uint8_t *ms_small_channel_row(const ms_small_channel *channel, int32_t below)
 {
-    memset(to, shape->pad_value, (size_t)columns);
-    if (h >= 0 && h < shape->height) {
-        for (int32_t v = 0; v < shape->width && v + shape->pad_left < columns; v++) {
-            to[v + shape->pad_left] = (uint8_t)(x[(h * shape->width + v) * shape->channels + c] ^ shape->flip);
-        }
-    }
+    const int32_t slot = channel->slot + below;
+    return channel->rows + (slot < channel->span ? slot : slot - channel->span) * channel->columns;
 }
 
-/* The sum of one window; rows lie in a ring of `span` rows, of which row `first` is the topmost. */
-MS_INLINE int32_t ms_small_depthwise_sum_c(const uint8_t *ring, const int8_t *w, int32_t first, int32_t span, int32_t columns,
-                                           const ms_small_conv_shape *shape)
+/* Read the next row. */
+MS_SMALL_STATIC void ms_small_channel_read(ms_small_channel *channel)
 {
+    const ms_small_conv_shape *shape = channel->shape;
+    const int32_t room = channel->columns - shape->pad_left, inside = shape->width < room ? shape->width : room;
+    const int32_t h = channel->there - shape->pad_top, flip = shape->flip, step = shape->channels;
+    uint8_t *to = channel->rows + channel->slot * channel->columns;
+    memset(to, shape->pad_value, (size_t)channel->columns);
+    if (h >= 0 && h < shape->height) {
+        const uint8_t *x = channel->x + h * shape->width * step;
+        to += shape->pad_left;
+        for (int32_t v = 0; v < inside; v++, x += step) {
+            to[v] = (uint8_t)(*x ^ flip);
+        }
+    }
+    channel->there++;
+    channel->slot = channel->slot + 1 < channel->span ? channel->slot + 1 : 0;
+}
+
+/* The sum of a window of any size, which begins at column v. */
+MS_SMALL_STATIC int32_t ms_small_depthwise_sum_c(const ms_small_channel *channel, int32_t v)
+{
+    const ms_small_conv_shape *shape = channel->shape;
+    const int8_t *w = channel->w;
     int32_t sum = 0;
     for (int32_t i = 0; i < shape->kernel_h; i++) {
-        const uint8_t *row = ring + (first + i * shape->dilation_h) % span * columns;
-        for (int32_t j = 0; j < shape->kernel_w; j++) {
-            sum += row[j * shape->dilation_w] * *w++;
+        const uint8_t *row = ms_small_channel_row(channel, i * shape->dilation_h) + v;
+        for (int32_t j = 0; j < shape->kernel_w; j++, row += shape->dilation_w) {
+            sum += *row * *w++;
         }
     }
     return sum;
 }
 
-static inline void ms_small_depthwise_any_c(const uint8_t *x, const int8_t *w, uint8_t *y, uint8_t *ring, const ms_small_conv_shape *shape,
-                                            ms_small_stage stage)
+/* A row of outputs. */
+MS_SMALL_STATIC void ms_small_depthwise_row_c(const ms_small_channel *channel, uint8_t *y)
 {
-    const int32_t span = (shape->kernel_h - 1) * shape->dilation_h + 1, taps = shape->kernel_h * shape->kernel_w;
-    const int32_t columns = (shape->out_width - 1) * shape->stride_w + (shape->kernel_w - 1) * shape->dilation_w + 1;
+    const ms_small_conv_shape *shape = channel->shape;
+    for (int32_t v = 0; v < shape->out_width; v++, y += shape->channels) {
+        ms_small_store(y, 0, channel->c, ms_small_depthwise_sum_c(channel, v * shape->stride_w), *channel->stage);
+    }
+}
 
-    for (int32_t c = 0; c < shape->channels; c++, w += taps) {
-        int32_t there = 0; /* rows that have been read, borders included */
-        for (int32_t h = 0; h < shape->out_height; h++) {
-            const int32_t first = h * shape->stride_h;
-            for (there = there < first ? first : there; there < first + span; there++) {
-                ms_small_depthwise_row_c(x, ring + there % span * columns, there - shape->pad_top, c, columns, shape);
-            }
-            for (int32_t v = 0; v < shape->out_width; v++) {
-                const int32_t sum = ms_small_depthwise_sum_c(ring + v * shape->stride_w, w, first, span, columns, shape);
-                ms_small_store(y, (h * shape->out_width + v) * shape->channels + c, c, sum, stage);
-            }
+/* The sum of 3 x 3 taps of three rows. */
+MS_INLINE int32_t ms_small_sum_3x3_c(const uint8_t *a, const uint8_t *b, const uint8_t *d, const int32_t w[9])
+{
+    return a[0] * w[0] + a[1] * w[1] + a[2] * w[2] + b[0] * w[3] + b[1] * w[4] + b[2] * w[5] + d[0] * w[6] + d[1] * w[7] + d[2] * w[8];
+}
+
+/* A row of outputs of 3 x 3 taps and a line. */
+MS_SMALL_STATIC void ms_small_depthwise_row_3x3_c(const ms_small_channel *channel, uint8_t *y)
+{
+    const int8_t *v = channel->w;
+    const int32_t w[9] = {v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8]}, *q = channel->stage->q + 2 * channel->c;
+    const int32_t stride = channel->shape->stride_w, pixel = channel->shape->channels, down = channel->shape->dilation_h;
+    const uint8_t *a = ms_small_channel_row(channel, 0), *b = ms_small_channel_row(channel, down), *d = ms_small_channel_row(channel, 2 * down);
+    for (const uint8_t *end = a + channel->shape->out_width * stride; a != end; a += stride, b += stride, d += stride, y += pixel) {
+        *y = ms_small_level(q[0] + ms_small_sum_3x3_c(a, b, d, w), q[1], channel->stage->line);
+    }
+}
+
+/* The outputs of a channel, from y on. */
+MS_SMALL_STATIC void ms_small_depthwise_channel_c(ms_small_channel *channel, uint8_t *y)
+{
+    const ms_small_conv_shape *shape = channel->shape;
+    const int usual = channel->stage->line && shape->kernel_h == 3 && shape->kernel_w == 3 && shape->dilation_w == 1;
+    channel->there = channel->slot = 0;
+    for (int32_t h = 0; h < shape->out_height; h++, y += shape->out_width * shape->channels) {
+        const int32_t first = h * shape->stride_h;
+        channel->there = channel->there < first ? first : channel->there;
+        while (channel->there < first + channel->span) {
+            ms_small_channel_read(channel);
         }
+        (usual ? ms_small_depthwise_row_3x3_c : ms_small_depthwise_row_c)(channel, y);
+    }
+}
+
+MS_SMALL_STATIC void ms_small_depthwise_any_c(const uint8_t *x, const int8_t *w, uint8_t *y, ms_small_channel *channel,
+                                              const ms_small_conv_shape *shape, const ms_small_stage *stage)
+{
+    channel->shape = shape;
+    channel->stage = stage;
+    channel->rows = (uint8_t *)(channel + 1);
+    channel->span = (shape->kernel_h - 1) * shape->dilation_h + 1;
+    channel->columns = (shape->out_width - 1) * shape->stride_w + (shape->kernel_w - 1) * shape->dilation_w + 1;
+    for (int32_t c = 0; c < shape->channels; c++) {
+        channel->c = c;
+        channel->x = x + c;
+        channel->w = w + c * shape->kernel_h * shape->kernel_w;
+        ms_small_depthwise_channel_c(channel, y + c);
     }
 }
 
 MS_INLINE void ms_small_depthwise_c(const uint8_t *x, const int8_t *w, const int32_t *q, uint8_t *y, void *scratch,
                                     const ms_small_conv_shape *shape, const ms_line *line)
 {
-    ms_small_depthwise_any_c(x, w, y, scratch, shape, (ms_small_stage){q, line, 0});
+    const ms_small_stage stage = {q, line, 0};
+    ms_small_depthwise_any_c(x, w, y, scratch, shape, &stage);
 }
 
 MS_INLINE void ms_small_depthwise_requant_c(const uint8_t *x, const int8_t *w, uint8_t *y, void *scratch, const ms_small_conv_shape *shape,
                                             const ms_requant *q)
 {
-    ms_small_depthwise_any_c(x, w, y, scratch, shape, (ms_small_stage){0, 0, q});
+    const ms_small_stage stage = {0, 0, q};
+    ms_small_depthwise_any_c(x, w, y, scratch, shape, &stage);
 }
 
 #if defined MS_ARM_DSP

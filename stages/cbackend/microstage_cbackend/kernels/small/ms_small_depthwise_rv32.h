@@ -37,12 +37,26 @@ static MS_ONCE void ms_depthwise_3x3_rv32(const uint8_t *const rows[3], const in
     }
 }
 
+/* The sum of one window; rows lie in a ring of `span` rows, of which row `first` is the topmost. */
+MS_INLINE int32_t ms_depthwise_sum_rv32(const uint8_t *ring, const int8_t *w, int32_t first, int32_t span, int32_t columns,
+                                        const ms_small_conv_shape *shape)
+{
+    int32_t sum = 0;
+    for (int32_t i = 0; i < shape->kernel_h; i++) {
+        const uint8_t *row = ring + (first + i * shape->dilation_h) % span * columns;
+        for (int32_t j = 0; j < shape->kernel_w; j++) {
+            sum += row[j * shape->dilation_w] * *w++;
+        }
+    }
+    return sum;
+}
+
 /* The same of any kernel; row `first` is the topmost that its windows see. */
 MS_INLINE void ms_depthwise_row_rv32(const uint8_t *ring, const int8_t *w, uint8_t *y, int32_t c, int32_t first, int32_t span, int32_t columns,
                                      const ms_small_conv_shape *shape, const ms_small_stage *stage)
 {
     for (int32_t v = 0; v < shape->out_width; v++, y += shape->channels, ring += shape->stride_w) {
-        ms_small_store(y, 0, c, ms_small_depthwise_sum_c(ring, w, first, span, columns, shape), *stage);
+        ms_small_store(y, 0, c, ms_depthwise_sum_rv32(ring, w, first, span, columns, shape), *stage);
     }
 }
 

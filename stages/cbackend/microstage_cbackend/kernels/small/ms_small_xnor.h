@@ -47,7 +47,7 @@ MS_SMALL_STATIC void ms_small_count_c(const uint64_t *x, const uint64_t *w, int3
 #endif
 
 /* A patch in one piece: where it lies, or gathered at `to`. */
-MS_INLINE const uint64_t *ms_small_words(const uint64_t *x, uint64_t *to, const ms_conv_u8_shape *shape)
+MS_SMALL_STATIC const uint64_t *ms_small_words(const uint64_t *x, uint64_t *to, const ms_conv_u8_shape *shape)
 {
     uint64_t *next = to;
     if (shape->runs_h * shape->runs_w == 1) {
