@@ -16,7 +16,7 @@ import numpy as np
 from microstage.errors import ParameterError
 from microstage_bench.network import Quantity
 
-__all__ = ["ROUNDINGS", "requantise", "tflite_add", "tflite_average"]
+__all__ = ["ROUNDINGS", "multiplier_of", "requantise", "tflite_add", "tflite_average"]
 
 ROUNDINGS = ("half_even", "half_up", "tflite")
 _REAL: dict[str, Callable[[np.ndarray], np.ndarray]] = {"half_even": np.rint, "half_up": lambda x: np.floor(x + 0.5)}
@@ -59,14 +59,15 @@ def tflite_average(total: np.ndarray, count: int, output: Quantity) -> np.ndarra
 
 def _fixed_point(x: np.ndarray, factor: np.ndarray) -> np.ndarray:
     """Compute TFLite's MultiplyByQuantizedMultiplier with each factor's own 31-bit multiplier and exponent."""
-    parts = [_multiplier(value) for value in np.ravel(factor)]
+    parts = [multiplier_of(value) for value in np.ravel(factor)]
     multiplier, exponent = (np.array(part, np.int64).reshape(np.shape(factor)) for part in zip(*parts))
     product = (x << np.maximum(exponent, 0)) * multiplier
     doubled = _toward_zero(product + np.where(product >= 0, 2**30, 1 - 2**30), 31)
     return _half_away(doubled, np.maximum(-exponent, 0))
 
 
-def _multiplier(value: float) -> tuple[int, int]:
+def multiplier_of(value: float) -> tuple[int, int]:
+    """Return TFLite's 31-bit multiplier of a real factor, and the power of two beside it."""
     fraction, exponent = math.frexp(value)
     quantised = math.floor(fraction * 2**31 + 0.5)
     return (quantised // 2, exponent + 1) if quantised == 2**31 else (quantised, exponent)

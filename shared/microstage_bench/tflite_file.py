@@ -13,18 +13,18 @@ import numpy as np
 from microstage.errors import ModelError
 from microstage_bench.ends import End
 
-__all__ = ["closing_softmax", "ends_of_tflite", "macs_and_weights", "without_softmax"]
+__all__ = ["closing_softmax", "ends_of_tflite", "macs_and_weights", "read_tflite", "without_softmax"]
 
 
 def ends_of_tflite(file: bytes) -> tuple[list[End], list[End]]:
     """Return (inputs, outputs); `ModelError` for bytes that are no .tflite file."""
-    graph = _read(file).subgraphs[0]
+    graph = read_tflite(file).subgraphs[0]
     return [_end(graph.tensors[i]) for i in graph.inputs], [_end(graph.tensors[i]) for i in graph.outputs]
 
 
 def closing_softmax(file: bytes) -> int:
     """Return how many values the softmax has that the file ends in; 0 where it ends otherwise."""
-    model = _read(file)
+    model = read_tflite(file)
     graph, operator = model.subgraphs[0], _closing(model)
     return int(np.prod(graph.tensors[operator.outputs[0]].shape)) if operator is not None else 0
 
@@ -33,7 +33,7 @@ def macs_and_weights(file: bytes) -> tuple[int, int]:
     """Return the multiply-accumulates of one example and the weights behind them."""
     from ai_edge_litert import schema_py_generated as schema
 
-    model, kinds = _read(file), schema.BuiltinOperator
+    model, kinds = read_tflite(file), schema.BuiltinOperator
     graph, macs, weights = model.subgraphs[0], 0, 0
     channels = {kinds.CONV_2D: 0, kinds.FULLY_CONNECTED: 0, kinds.DEPTHWISE_CONV_2D: 3, kinds.TRANSPOSE_CONV: 0}
     for operator in graph.operators:
@@ -47,9 +47,11 @@ def macs_and_weights(file: bytes) -> tuple[int, int]:
 
 
 def without_softmax(file: bytes) -> bytes:
-    """Return the same network up to what its closing softmax takes."""
-    model = _read(file)
+    """Return the same network up to what its closing softmax takes; the file itself where it ends in none."""
+    model = read_tflite(file)
     graph, operator = model.subgraphs[0], _closing(model)
+    if operator is None:
+        return file
     graph.outputs = [operator.inputs[0]]
     graph.operators.remove(operator)
     model.signatureDefs = None  # they name the output that is gone
@@ -58,7 +60,8 @@ def without_softmax(file: bytes) -> bytes:
     return bytes(builder.Output())
 
 
-def _read(file: bytes) -> Any:
+def read_tflite(file: bytes) -> Any:
+    """Return the file as the schema's own objects; `ModelError` for bytes that are no .tflite file."""
     from ai_edge_litert import schema_py_generated as schema
 
     try:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 from microstage.errors import EnvironmentProblem, MicrostageError, VerificationError
 from microstage_bench.emulators import BOARDS, Machine
 from microstage_bench.footprint.vectors import COUNT, measured_vectors
 from microstage_bench.generated import caller, declaration, sources_of
 
-__all__ = ["Build", "Firmware", "Footprint", "firmware_of", "told"]
+__all__ = ["Build", "Firmware", "Footprint", "Library", "compiled", "firmware_of", "told"]
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,27 @@ class Footprint:
         return self.static + self.stack
 
 
+class Library(Protocol):
+    """What a network is linked with."""
+
+    includes: Path
+
+    def objects(self, build: Build) -> Sequence[Path]:
+        """Compile it for a machine; return the objects."""
+        ...
+
+
 @dataclass(frozen=True)
 class Firmware:
-    """<model>_<function> of the C in `folder`, to be measured on any machine; `scratch` is a folder of its own."""
+    """<model>_<function> of the C in `folder`, to be measured on any machine: `vectors` go in and have to come out;
+    `scratch` is a folder of its own.
+    """
 
     folder: Path
     function: str
     scratch: Path
+    vectors: bytes
+    library: Library | None = None
 
     def measure(self, build: Build) -> Footprint:
         """Measure one call; `EnvironmentProblem` where a compiler or the emulator is missing, `VerificationError` where
@@ -111,9 +126,14 @@ class Firmware:
 
     def link(self, build: Build) -> dict[str, int]:
         """Link the network with what measures it; return the sizes of the program's sections."""
-        _ = self._prepared
-        included = (f"-I{self.folder}", f"-I{self.scratch}")
-        return _linked(build, sources_of(self.folder), included, self.program(build))
+        self._write_calls()
+        flags = [f"-I{folder}" for folder in (self.folder, self.scratch)]
+        objects = []
+        if self.library:
+            flags.append(f"-I{self.library.includes}")
+            objects += self.library.objects(build)
+        objects += compiled(build, sources_of(self.folder), flags, Path(f"{self.program(build)}.objects"))
+        return _linked(build, objects, flags, self.program(build))
 
     def run(self, build: Build, *more: str) -> dict[str, str]:
         """Run the program, with `more` words for the emulator; return what it prints, {word: number}."""
@@ -130,11 +150,10 @@ class Firmware:
             raise VerificationError(f"{where} gives another answer than here: {words['wrong']} bytes of {COUNT} calls.")
         return words
 
-    @cached_property
-    def _prepared(self) -> None:
+    def _write_calls(self) -> None:
         """Write vectors.bin and call.h to `scratch`."""
         declared = declaration(self.folder, self.function)
-        (self.scratch / "vectors.bin").write_bytes(measured_vectors(self.folder, self.function, self.scratch))
+        (self.scratch / "vectors.bin").write_bytes(self.vectors)
         places = range(len(declared.inputs) + len(declared.outputs))
         numbers = [f"{{number_{place}, sizeof number_{place}}}" for place in places]
         ends = (("taken", numbers[: len(declared.inputs)]), ("given", numbers[len(declared.inputs) :]))
@@ -147,7 +166,8 @@ class Firmware:
 def firmware_of(folder: Path, function: str = "infer") -> Iterator[Firmware]:
     """Yield the firmware of <model>_<function> of the C in `folder`."""
     with TemporaryDirectory(prefix="microstage-firmware.") as scratch:
-        yield Firmware(folder.resolve(), function, Path(scratch))
+        vectors = measured_vectors(folder, function, Path(scratch))
+        yield Firmware(folder.resolve(), function, Path(scratch), vectors)
 
 
 @cache
@@ -157,19 +177,20 @@ def _empty(build: Build) -> dict[str, int]:
         return _linked(build, [], ("-DEMPTY",), Path(scratch) / "empty")
 
 
-def _linked(build: Build, sources: list[Path], flags: tuple[str, ...], program: Path) -> dict[str, int]:
-    """Compile `sources` by the build's compiler, link them with measure.c by gcc; return the sections' sizes."""
-    machine, objects = build.machine, Path(f"{program}.objects")
-    objects.mkdir(exist_ok=True)
-    if sources:
-        told([*build.command, *flags, "-c", *map(str, sources)], objects)
-    measuring = Build(machine, "gcc", build.level).command
-    clock = (f"-DCLOCK={machine.clock}", f"-DVECTORS={COUNT}", "-Wl,--gc-sections")
-    linked = [str(BOARDS / "measure.c"), *(str(objects / f"{source.stem}.o") for source in sources)]
+def compiled(build: Build, sources: Sequence[Path], flags: Sequence[str], folder: Path) -> list[Path]:
+    """Compile `sources` by the build's compiler into `folder`; return the objects."""
+    folder.mkdir(exist_ok=True)
+    told([*build.command, *flags, "-c", *map(str, sources)], folder)
+    return [folder / f"{source.stem}.o" for source in sources]
+
+
+def _linked(build: Build, objects: Sequence[Path], flags: Sequence[str], program: Path) -> dict[str, int]:
+    """Link objects with measure.c, by gcc; return the sections' sizes."""
+    machine, gcc = build.machine, Build(build.machine, "gcc", build.level)
+    measuring = (f"-DCLOCK={machine.clock}", f"-DVECTORS={COUNT}", str(BOARDS / "measure.c"), "-Wl,--gc-sections")
     ends = [flag for flag in machine.link if flag not in machine.library]
-    told([*measuring, *clock, *flags, "-o", str(program), *linked, *ends], objects)
-    listed = told([machine.tool("size"), "-A", str(program)], objects)
-    rows = (line.split() for line in listed.splitlines())
+    told([*gcc.command, *flags, "-o", str(program), *measuring, *map(str, objects), *ends])
+    rows = (line.split() for line in told([machine.tool("size"), "-A", str(program)]).splitlines())
     return {row[0]: int(row[1]) for row in rows if row and row[0].startswith(".")}
 
 
