@@ -7,6 +7,9 @@
  * Instructions come from a clock of the emulator, which -icount shift=0 advances by a nanosecond for each: on a Cortex-M
  * the system timer, on RISC-V the counter of retired instructions. CLOCK is how often it ticks in a thousand
  * instructions. A loop of known length is counted first. Stack below main's own is painted and looked through afterwards.
+ *
+ * With LAYERS defined the network calls ms_mark(n) before its layer n, from 1 on, and a `layerN INSTRUCTIONS` each is
+ * printed; `layer0` is what belongs to none.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -49,6 +52,39 @@ static inline __attribute__((always_inline)) uint64_t ticks(void)
     return t;
 }
 static void loop(uint32_t n) { __asm__ volatile("1: addi %0, %0, -1\n\tbnez %0, 1b" : "+r"(n)); }
+#endif
+
+#if defined LAYERS
+static uint64_t spent[LAYERS + 1], marked;
+static int layer;
+
+void ms_mark(int next)
+{
+    const uint64_t now = ticks();
+    spent[layer] += now - marked;
+    layer = next;
+    marked = now;
+}
+
+static void begin_layers(void)
+{
+    for (layer = LAYERS; layer > 0; layer--) {
+        spent[layer] = 0;
+    }
+    spent[0] = 0;
+    marked = ticks();
+}
+
+static void print_layers(void)
+{
+    for (int n = 0; n <= LAYERS; n++) {
+        printf(" layer%d %lu", n, (unsigned long)(spent[n] * 1000 / CLOCK));
+    }
+}
+#else
+static void ms_mark(int next) { (void)next; }
+static void begin_layers(void) {}
+static void print_layers(void) {}
 #endif
 
 typedef struct { void *at; size_t bytes; } memory;
@@ -101,17 +137,21 @@ int main(void)
         for (p = top - PAINTED; p < top; p++) {
             *p = PAINT;
         }
+        begin_layers();
         began = ticks();
         if (infer()) {
             return 2;
         }
         instructions = vector ? instructions : (ticks() - began) * 1000 / CLOCK;
+        ms_mark(0);
         for (p = top - PAINTED; p < top && *p == PAINT; p++) {
         }
         deepest = (unsigned long)(top - p) > deepest ? (unsigned long)(top - p) : deepest;
         wrong += differing(file);
     }
-    printf("instructions %llu stack %lu arena %lu wrong %lu\n", (unsigned long long)instructions, deepest,
+    printf("instructions %llu stack %lu arena %lu wrong %lu", (unsigned long long)instructions, deepest,
            (unsigned long)ARENA, wrong);
+    print_layers();
+    printf("\n");
     return 0;
 }

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from microstage.errors import ModelError
 from microstage_bench.cmsis_nn.layers import read
 from microstage_bench.cmsis_nn.writing import write_network
 from microstage_bench.emulators import Machine
@@ -23,7 +24,6 @@ from microstage_bench.tflite_file import without_softmax
 
 __all__ = ["CmsisNn", "form_of", "on_cmsis_nn"]
 
-_FOLDERS = ("Convolution", "FullyConnected", "BasicMath", "Pooling", "NNSupport")
 _OTHER_TYPES = {"s4", "s16", "f16", "f32", "flt", "s64"}
 _WITH_DSP, _WITH_VECTORS = ("cortex-m4", "cortex-m7", "cortex-m33"), ("cortex-m55",)
 
@@ -47,7 +47,7 @@ class CmsisNn:
     def objects(self, build: Build) -> Sequence[Path]:
         """Compile what int8 networks may call; return the objects."""
         folder = self.scratch / str(build).replace(" ", "")
-        files = [path for name in _FOLDERS for path in sorted(self.root.glob(f"Source/{name}Functions/*.c"))]
+        files = sorted(self.root.glob("Source/*Functions/*.c"))
         chosen = [path for path in files if "s8" in (of := path.stem.split("_")) or not _OTHER_TYPES & {*of}]
         made = [folder / f"{path.stem}.o" for path in chosen]
         return made if folder.exists() else compiled(build, chosen, (f"-I{self.includes}",), folder)
@@ -56,7 +56,9 @@ class CmsisNn:
 @contextmanager
 def on_cmsis_nn(subject: Subject, library: CmsisNn, form: str) -> Iterator[Firmware]:
     """Yield the firmware of a subject's .tflite file; it has to answer what TFLite Micro answers."""
-    file = without_softmax(subject.tflite_file.content) if subject.tflite_file else b""
+    if subject.tflite_file is None:
+        raise ModelError(f"{subject.name} has no .tflite file, from which its layers are taken; TFLITE= names one.")
+    file = without_softmax(subject.tflite_file.content)
     with TemporaryDirectory(prefix="microstage-cmsis-nn.") as scratch:
         folder = Path(scratch) / "c"
         folder.mkdir()

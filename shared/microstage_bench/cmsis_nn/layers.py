@@ -12,7 +12,16 @@ from microstage.errors import ModelError
 from microstage_bench.rounding import multiplier_of
 from microstage_bench.tflite_file import read_tflite, without_softmax
 
-__all__ = ["AddedLayer", "AveragedLayer", "FlatNetwork", "FlatTensor", "Geometry", "LayerOfFile", "WeightedLayer", "read"]
+__all__ = [
+    "AddedLayer",
+    "AveragedLayer",
+    "FlatNetwork",
+    "FlatTensor",
+    "Geometry",
+    "LayerOfFile",
+    "WeightedLayer",
+    "read",
+]
 
 _HEADROOM = 20
 
@@ -187,7 +196,9 @@ class _Reader:
         stride = (options.strideH, options.strideW)
         dilation = (getattr(options, "dilationHFactor", 1), getattr(options, "dilationWFactor", 1))
         same = options.padding == self.schema.Padding.SAME
-        lack = [max((m - 1) * s + (k - 1) * d + 1 - n, 0) for n, m, s, k, d in zip(plane, made, stride, kernel, dilation)]
+        lack = [
+            max((m - 1) * s + (k - 1) * d + 1 - n, 0) for n, m, s, k, d in zip(plane, made, stride, kernel, dilation)
+        ]
         pad = (lack[0] // 2, lack[1] // 2) if same else (0, 0)
         return Geometry((int(kernel[0]), int(kernel[1])), stride, dilation, pad)
 

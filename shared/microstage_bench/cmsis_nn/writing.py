@@ -136,10 +136,12 @@ def _(layer: WeightedLayer, n: int) -> str:
 @_constants.register
 def _(layer: AveragedLayer, n: int) -> str:
     parameters = f"{_tile(layer.geometry)}, {_activation(layer)}"
-    shapes = {"in": (1, *layer.inputs[0].shape), "filter": (1, *layer.geometry.kernel, 1), "out": (1, *layer.output.shape)}
-    return "\n".join(
-        [f"static const cmsis_nn_pool_params parameters_{n} = {{{parameters}}};", *_dimensions(n, shapes)]
-    )
+    shapes = {
+        "in": (1, *layer.inputs[0].shape),
+        "filter": (1, *layer.geometry.kernel, 1),
+        "out": (1, *layer.output.shape),
+    }
+    return "\n".join([f"static const cmsis_nn_pool_params parameters_{n} = {{{parameters}}};", *_dimensions(n, shapes)])
 
 
 @singledispatch

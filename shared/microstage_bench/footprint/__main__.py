@@ -1,5 +1,5 @@
-"""`make footprint`: flash, memory, stack and instructions of the generated C in the firmware of other machines, beside
-TFLite Micro and ONNX.
+"""`make footprint`: flash, memory, stack and instructions of the generated C in the firmware of other machines, also
+by layer; beside CMSIS-NN, TFLite Micro and ONNX.
 
 TFLite Micro's package holds no firmware, so its interpreter's code is not counted; nor is onnxruntime's.
 """
@@ -8,62 +8,96 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from microstage.errors import EnvironmentProblem
+from microstage.errors import EnvironmentProblem, ModelError, VerificationError
 from microstage.process.ending import ended
-from microstage_bench import memory
+from microstage_bench.cmsis_nn.firmware import CmsisNn, form_of, on_cmsis_nn
 from microstage_bench.emulators import MACHINES, Machine
-from microstage_bench.footprint import cortex_m4
+from microstage_bench.footprint import cortex_m4, tables
+from microstage_bench.footprint.by_layer import by_layer, marked
 from microstage_bench.footprint.firmware import Build, Firmware, Footprint, firmware_of
+from microstage_bench.footprint.tables import Measured
 from microstage_bench.names import MEASURED, WIDTHS
 from microstage_bench.subject import Subject, read_subjects
-from microstage_bench.tables import table, without_empty
-from microstage_bench.write_models import network_named
 
 _COMPILERS = ("gcc", "clang")
 _LEVELS = ("-Os", "-O2")
-_CYCLES = "cycles: modelled, zero wait states"
-_HEADER = ("machine", "flash", "of it constants", "RAM with stack", "of it arena", "stack", "instructions", _CYCLES)
-_BESIDE = ("network", "C, {}: flash", "RAM", "tflm: .tflite + interpreter", "RAM", ".onnx + runtime")
-_AIMS = {4: "0.5", 1: "0.125"}
-
-Measured = dict[Build, Footprint]
+_BY_LAYER = ("gcc", "-O2")
+"Layers are counted one by one in these builds."
 
 
 def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m microstage_bench.footprint")
     parser.add_argument("subjects", type=Path)
     parser.add_argument("--machines", type=lambda text: text.split(","), default=list(MEASURED))
+    parser.add_argument("--against", type=Path)
     options = parser.parse_args(words)
     machines = [machine for name in options.machines for machine in MACHINES if machine.name == name]
-    subjects = read_subjects(options.subjects, Path())
-    found = {subject.name: _print_measured(subject.name, subject.c, machines) for subject in subjects}
-    for subject in subjects:
-        if any(subject.c.glob("*_features.h")):
-            _print_measured(f"{subject.name}, from sound", subject.c, machines, "infer_sound")
+    with TemporaryDirectory() as scratch:
+        subjects = read_subjects(options.subjects, Path(scratch))
+        library = CmsisNn(options.against.resolve(), Path(scratch)) if options.against else None
+        found = {subject.name: _Network(subject, machines).printed(library) for subject in subjects}
     _print_beside(subjects, found)
     return 0
 
 
-def _print_measured(name: str, folder: Path, machines: Sequence[Machine], function: str = "infer") -> Measured:
-    """Measure one function of one network on every machine that is here, and print the table; return it."""
-    print(f"\n{name}", flush=True)
-    builds = [Build(machine, c, level) for c in _COMPILERS for level in _LEVELS for machine in machines]
-    measured: Measured = {}
-    with firmware_of(folder, function) as firmware:
-        for build in builds:
-            if not build.missing:
-                measured[build] = _with_cycles(firmware, build, firmware.measure(build))
-                print(f"{build}: {measured[build].instructions:,} instructions", flush=True)
-    print("\n" + table((name, *_HEADER), _rows(builds, measured)), flush=True)
-    return measured
+@dataclass(frozen=True)
+class _Network:
+    """One network on some machines, whose tables are printed as soon as they are there."""
+
+    subject: Subject
+    machines: Sequence[Machine]
+
+    @property
+    def builds(self) -> list[Build]:
+        return [Build(machine, c, level) for c in _COMPILERS for level in _LEVELS for machine in self.machines]
+
+    def printed(self, library: CmsisNn | None) -> Measured:
+        """Print its tables; return what was measured of its C."""
+        measured = self._printed("infer")
+        if any(self.subject.c.glob("*_features.h")):
+            self._printed("infer_sound", ", from sound")
+        if library:
+            self._print_against(library, measured)
+        return measured
+
+    def _printed(self, function: str, more: str = "") -> Measured:
+        """Print the tables of one function: what it takes on every machine that is here, and by layer."""
+        name = f"{self.subject.name}{more}"
+        print(f"\n{name}", flush=True)
+        with firmware_of(self.subject.c, function) as firmware:
+            measured = {build: _measured(firmware, build) for build in self.builds if not build.missing}
+            print("\n" + tables.measured_table(name, self.builds, measured), flush=True)
+            counted = [build for build in measured if (build.compiler, build.level) == _BY_LAYER]
+            with marked(firmware) as (with_marks, layers):
+                spent = {build: by_layer(with_marks, build) for build in counted}
+        if spent:
+            print("\n" + tables.layers_of(name, layers, spent), flush=True)
+        return measured
+
+    def _print_against(self, library: CmsisNn, ours: Measured) -> None:
+        """Measure the same layers on CMSIS-NN, and print them beside `ours`."""
+        print(f"\n{self.subject.name} on CMSIS-NN", flush=True)
+        theirs: dict[Build, Footprint] = {}
+        try:
+            for machine in self.machines:
+                with on_cmsis_nn(self.subject, library, form_of(machine)) as firmware:
+                    theirs |= {build: _measured(firmware, build) for build in ours if build.machine is machine}
+        except (ModelError, VerificationError) as problem:
+            print(f"no figures: {problem}", flush=True)
+            return
+        print("its answers are TFLite Micro's, to the bit", flush=True)
+        print("\n" + tables.against(self.subject.name, ours, {b: theirs[b] for b in ours}), flush=True)
 
 
-def _with_cycles(firmware: Firmware, build: Build, found: Footprint) -> Footprint:
-    """Return it with the cycles that are modelled, where the machine has a model."""
+def _measured(firmware: Firmware, build: Build) -> Footprint:
+    """Measure one build, say so, and model its cycles where the machine has a model."""
+    found = firmware.measure(build)
+    print(f"{build}: {found.instructions:,} instructions", flush=True)
     if build.machine.name != cortex_m4.NAME:
         return found
     try:
@@ -73,64 +107,15 @@ def _with_cycles(firmware: Firmware, build: Build, found: Footprint) -> Footprin
         return found
 
 
-def _rows(builds: Sequence[Build], measured: Measured) -> Iterator[list[str]]:
-    """Yield a row per build: what was measured, or what has to be installed."""
-    for build in builds:
-        what = [f"{build.compiler} {build.level}", build.machine.name]
-        if build.missing:
-            yield [*what, build.missing, *[""] * (len(_HEADER) - 2)]
-            continue
-        f = measured[build]
-        numbers = (f.flash, f.constants, f.ram, f.arena, f.stack, f.instructions, f.cycles)
-        yield [*what, *(f"{n:,}" if n else "" for n in numbers)]
-
-
 def _print_beside(subjects: Sequence[Subject], found: dict[str, Measured]) -> None:
-    """Print the files of other runtimes beside the C on the first machine; and one network by its bits a weight."""
+    """Print the files of other runtimes beside the C in the first build; and one network by its bits a weight."""
     first = next((build for measured in found.values() for build in measured), None)
     if first is None:
         return
     small = {name: measured[first] for name, measured in found.items()}
-    header = [text.format(first) for text in _BESIDE]
-    print("\n" + without_empty(header, [_beside(subject, small[subject.name]) for subject in subjects]), flush=True)
+    print("\n" + tables.beside(subjects, first, small), flush=True)
     if {*WIDTHS.values()} <= small.keys():
-        print(f"\n490 -> 3 x 256 -> 12 on {first}, activations of 8 bits\n" + _widths(small), flush=True)
-
-
-def _beside(subject: Subject, f: Footprint) -> list[str]:
-    """Return a row: ours, .tflite with its arena, .onnx."""
-    tflite = (
-        [f"{subject.tflite.stat().st_size:,}", f"{memory.smallest_arena(subject.tflite.read_bytes()):,} + stack"]
-        if subject.tflite
-        else ["", ""]
-    )
-    return [
-        subject.name,
-        f"{f.flash:,}",
-        f"{f.ram:,}",
-        *tflite,
-        f"{subject.onnx.stat().st_size:,}" if subject.onnx else "",
-    ]
-
-
-def _widths(found: dict[str, Footprint]) -> str:
-    """Return a table: the flash of one network by the width of its weights."""
-    rows, bare = [], memory.constants_alone(network_named(WIDTHS[8]))
-    for bits, name in WIDTHS.items():
-        f = found[name]
-        ratios = (f"{f.flash / of:.3f}" for of in (found[WIDTHS[8]].flash, bare))
-        rows.append([bits, f"{f.constants:,}", f"{f.flash:,}", *ratios, _AIMS.get(bits, "")])
-    return table(
-        (
-            "bits per weight",
-            "constants",
-            "flash",
-            "of the 8-bit form",
-            f"of int8 weights and int32 biases alone ({bare:,})",
-            "aim",
-        ),
-        rows,
-    )
+        print(f"\n490 -> 3 x 256 -> 12 in {first}, activations of 8 bits\n" + tables.widths(small), flush=True)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,8 @@ class Footprint:
 class Library(Protocol):
     """What a network is linked with."""
 
-    includes: Path
+    @property
+    def includes(self) -> Path: ...
 
     def objects(self, build: Build) -> Sequence[Path]:
         """Compile it for a machine; return the objects."""
@@ -103,6 +104,8 @@ class Firmware:
     scratch: Path
     vectors: bytes
     library: Library | None = None
+    marks: int = 0
+    "How many layers of the C say that they begin."
 
     def measure(self, build: Build) -> Footprint:
         """Measure one call; `EnvironmentProblem` where a compiler or the emulator is missing, `VerificationError` where
@@ -122,17 +125,18 @@ class Firmware:
 
     def program(self, build: Build) -> Path:
         """Return where `link` puts the program."""
-        return self.scratch / f"{build.machine.name}-{build.compiler}{build.level}"
+        return self.scratch / f"{self.folder.name}-{build.machine.name}-{build.compiler}{build.level}"
 
     def link(self, build: Build) -> dict[str, int]:
         """Link the network with what measures it; return the sizes of the program's sections."""
         self._write_calls()
         flags = [f"-I{folder}" for folder in (self.folder, self.scratch)]
-        objects = []
+        objects: list[Path] = []
         if self.library:
             flags.append(f"-I{self.library.includes}")
             objects += self.library.objects(build)
         objects += compiled(build, sources_of(self.folder), flags, Path(f"{self.program(build)}.objects"))
+        flags += [f"-DLAYERS={self.marks}"] if self.marks else []
         return _linked(build, objects, flags, self.program(build))
 
     def run(self, build: Build, *more: str) -> dict[str, str]:

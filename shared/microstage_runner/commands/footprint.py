@@ -7,6 +7,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from microstage.errors import ParameterError
 from microstage_bench.names import MEASURED, NETWORKS, WIDTHS
 from microstage_runner.commands.asked import Asked, listed
 from microstage_runner.commands.measured import benchmarks, environment, planned_of, steps_of, write_subjects
@@ -18,6 +19,7 @@ __all__ = ["command", "planned"]
 def planned(typed: dict[str, str], repository: Path) -> list[Planned | str]:
     """Return the run of every network that was asked for."""
     listed(typed, "MACHINE", MEASURED)
+    _library(typed)
     return planned_of(Asked.read(typed, [*NETWORKS, *WIDTHS.values()]))
 
 
@@ -26,7 +28,21 @@ def command(typed: dict[str, str], repository: Path) -> int:
     for each width of weights.
     """
     asked, machines = Asked.read(typed, [*NETWORKS, *WIDTHS.values()]), listed(typed, "MACHINE", MEASURED)
+    library = _library(typed)
     with tempfile.TemporaryDirectory(prefix="microstage-footprint.") as scratch:
         subjects = write_subjects(steps_of(asked, Path(scratch)), Path(scratch))
-        words = [str(subjects), "--machines", ",".join(machines)]
+        words = [str(subjects), "--machines", ",".join(machines), *library]
         return benchmarks(environment(asked[0].session({})), "footprint", *words)
+
+
+def _library(typed: dict[str, str]) -> list[str]:
+    """Return the option that names the user's folder of CMSIS-NN; `ParameterError` for one that is none."""
+    if "AGAINST" not in typed:
+        return []
+    folder = Path(typed["AGAINST"])
+    if not (folder / "Include" / "arm_nnfunctions.h").is_file():
+        raise ParameterError(
+            f"AGAINST={folder} is no folder of CMSIS-NN: expected Include/arm_nnfunctions.h in it,"
+            " as in a clone of ARM-software/CMSIS-NN."
+        )
+    return ["--against", str(folder.resolve())]

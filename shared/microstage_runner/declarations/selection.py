@@ -13,7 +13,8 @@ from microstage_runner.declarations.stages import Stage
 __all__ = ["SETTINGS", "select"]
 
 SETTINGS = {
-    "AGAINST": "of make bench: runtimes beside the C, of onnxruntime, litert and tflm; all of them by default",
+    "AGAINST": "of make bench: runtimes beside the C, of onnxruntime, litert and tflm; all of them by default;"
+    " of make footprint: a folder of CMSIS-NN",
     "ARGS": "of make python: what the script is called with",
     "BASELINE": "of make bench: a folder of C that an earlier version wrote of the network,"
     " or one such folder per network in it",

@@ -71,7 +71,7 @@ def test_an_earlier_version_is_found_by_name_or_is_the_folder_itself(tmp_path, f
     ("bench", {"CYCLES": "0.5"}, "CYCLES=0.5 is nothing that drawn-resnet8, drawn-ds-cnn has a use for"),
     ("prove", {"MODEL": "kws-w3a3", "CYCLES": "0.5"}, "CYCLES=0.5 is no parameter of MODEL=kws-w3a3"),
     ("prove", {"TFLITE": "a.tflite"}, "TFLITE=a.tflite is nothing that `make prove` uses"),
-    ("footprint", {"AGAINST": "litert"}, "AGAINST=litert is nothing that `make footprint` uses"),
+    ("footprint", {"ROUNDS": "3"}, "ROUNDS=3 is nothing that `make footprint` uses"),
     ("footprint", {"ONNX": "nowhere.onnx"}, "ONNX=nowhere.onnx is no file"),
     ("bench", {"TFLITE": "a.tflite"}, "names 1 files and ONNX= 0"),
     ("bench", {"MODEL": "kws-w3a3", "EPOCS": "3"}, "did you mean EPOCHS"),
@@ -145,10 +145,25 @@ def test_a_network_of_ones_own_is_proven_as_the_stages_made_it(own, monkeypatch)
     assert json.loads(network) == ["tiny", str(graphs), str(c)]
 
 
-def test_a_network_of_ones_own_has_a_footprint(own):
-    code, out, err = make(own, "footprint", "MACHINE=cortex-m4,riscv32")
-    if "not installed" in err:
-        pytest.skip(err)
-    assert code == 0 and "| tiny " in out and "| cortex-m4 " in out and "| riscv32 " in out, out + err
-    code, out, err = make(own, "footprint", "MACHINE=m4")
-    assert code == 2 and "MACHINE=m4 is not known: expected cortex-m0+, cortex-m4" in err and "running" not in out
+def test_a_network_of_ones_own_has_a_footprint_beside_that_of_the_same_layers_on_a_library(own):
+    tflite, library = f"TFLITE={own[0].with_suffix('.tflite')}", Path(__file__).with_name("naive_nn")
+    code, out, err = make(own, "footprint", tflite, f"AGAINST={library}", "MACHINE=cortex-m4")
+    if "not installed" in out:
+        pytest.skip(out)
+    assert code == 0 and "its answers are TFLite Micro's, to the bit" in out, out + err
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in out.splitlines() if line.startswith("| ")]
+    ours, theirs = ([row for row in rows if row[:2] == ["gcc -O2", "cortex-m4"] and len(row) == n] for n in (9, 10))
+    (flash, instructions, cycles), (their_flash, ratio) = (ours[0][2], *ours[0][-2:]), theirs[0][2:4]
+    assert int(cycles.replace(",", "")) > int(instructions.replace(",", "")) > 18_464
+    assert ratio == f"{int(flash.replace(',', '')) / int(their_flash.replace(',', '')):.2f}"
+    by_layer = [row for row in rows if len(row) == 3 and row[0][0].isdigit()]
+    assert sum(int(products.replace(",", "")) for _, products, _ in by_layer) == 18_464
+
+
+def test_a_machine_or_a_library_that_is_none_is_said_before_anything_is_made(own):
+    for typed, said in (
+        ("MACHINE=m4", "MACHINE=m4 is not known: expected cortex-m0+"),
+        ("AGAINST=/", "no folder of CMSIS"),
+    ):
+        code, out, err = make(own, "footprint", typed)
+        assert code == 2 and said in err and "running" not in out

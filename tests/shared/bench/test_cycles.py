@@ -61,7 +61,7 @@ def test_a_loop_takes_its_body_so_often_and_a_refill_for_each_branch_that_is_tak
 def test_another_number_of_instructions_than_the_clock_counted_is_refused(monkeypatch):
     monkeypatch.setattr(cortex_m4, "executed", lambda *_: Executed([Block(0, 1, 1_002_000, 0)], 0))
     monkeypatch.setattr(cortex_m4, "told", lambda *_: "  0:\tnop\t")
-    firmware = Firmware(Path(), "infer", Path())
+    firmware = Firmware(Path(), "infer", Path(), b"")
     build = Build(next(machine for machine in MACHINES if machine.name == cortex_m4.NAME), "gcc", "-O2")
     assert cortex_m4.modelled(firmware, build, 1_002_900) == 1_002_000
     with pytest.raises(MicrostageError, match="executed 1,002,000 instructions, and its clock counted 1,000,000"):

@@ -11,6 +11,7 @@ from microstage_cbackend.kernels.templates import KernelSet
 from microstage_cbackend.program.arguments import SPECIALISED, StageArray, layouts_of, lines_of, operands, stage_of
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor, type_range
 from microstage_cbackend.program.memory import plan_memory
+from microstage_cbackend.program.products import products_of
 from microstage_cbackend.writers.constants import Constants
 from microstage_cbackend.writers.names import Names, filled, quoted
 from microstage_cbackend.writers.signatures import signature
@@ -143,7 +144,8 @@ class PartWriter:
         """Return the comment and the call of one layer."""
         operands, y = " x ".join(f"{t.ctype} {list(t.shape)}" for t in layer.inputs), layer.output
         result = f"{y.ctype} {list(y.shape)} in {y.root.low}..{y.root.high}"
-        remark = "; ".join(filter(None, [result, layer.remark, rounding(layer.stage)]))
+        products = f"{count:,} products" if (count := products_of(layer)) else ""
+        remark = "; ".join(filter(None, [result, layer.remark, rounding(layer.stage), products]))
         comment = f"{number + 1}. {quoted(layer.node)} ({layer.operator}): {operands} -> {remark}."
         specialised = layer.kernel in SPECIALISED
         arguments = self._specialised(number, layer) if specialised else self._arguments(number, layer)
