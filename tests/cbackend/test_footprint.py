@@ -86,7 +86,7 @@ def test_cycles_are_modelled_of_the_instructions_that_the_clock_counted_and_of_n
         counted = program.measure(build).instructions
         assert counted < cortex_m4.modelled(program, build, counted) < 2 * counted
         with pytest.raises(MicrostageError, match="its clock counted .*: no cycles"):
-            cortex_m4.modelled(program, build, counted * 101 // 100)
+            cortex_m4.modelled(program, build, counted * 11 // 10)
 
 
 def test_an_answer_of_the_machine_that_is_not_ours_fails(networks, monkeypatch):
