@@ -117,7 +117,8 @@ static __attribute__((noinline)) void ms_small_walk_dsp(const ms_layer_dsp *laye
 
 MS_INLINE ms_dot_function_dsp *ms_small_four_dsp(const ms_small_conv_shape *shape, int32_t end)
 {
-    return shape->together == 1 ? MS_DSP_ENDS(4X1, 8, end) : MS_DSP_PAIRED(4X2, shape->bits, end);
+    return shape->together == 1 ? MS_DSP_ENDS(4X1, 8, end)
+           : shape->bits == 8 && ms_small_depth_dsp(shape) % 16 == 0 ? MS_DSP_ENDS(4X2, long, end) : MS_DSP_PAIRED(4X2, shape->bits, end);
 }
 
 MS_INLINE ms_dot_function_dsp *ms_small_one_dsp(const ms_small_conv_shape *shape, int32_t end)

@@ -54,6 +54,9 @@ struct ms_dot_dsp {
     "ldrd r8,r9,[r12],#8\n" \
     "smlad r2,r8,r11,r2\n smlad r6,r8,r10,r6\n smlad r3,r9,r11,r3\n smlad r7,r9,r10,r7\n"
 
+/* Eight weights of each filter. */
+#define MS_DSP_PAIRS_4X2_8 MS_DSP_PAIRS_4X2 MS_DSP_PAIRS_4X2 MS_DSP_PAIRS_4X2 MS_DSP_PAIRS_4X2
+
 #define MS_DSP_LOOP_4X2(step) "ldr r12,[r11,#16]\n2:\n" step "ldr r11,[sp,#4]\n cmp r12,r11\n bne 2b\n ldr r11,[sp]\n"
 
 #define MS_DSP_CLAMP(r) "uqadd8 " r "," r ",r8\n uqsub8 " r "," r ",r9\n uadd8 " r "," r ",r10\n"
@@ -137,10 +140,12 @@ struct ms_dot_dsp {
 #define MS_DSP_STEPS_1(form) \
     MS_DSP_WORD_##form MS_DSP_FOUR(form, "0x60006", "0x20002", "1") MS_DSP_TURN_##form("1") MS_DSP_FOUR(form, "0x60006", "0x20002", "1")
 
-/* Functions: ms_dot_<form>_dsp_<bits>_<shift or sums>. */
+/* Functions: ms_dot_<form>_dsp_<bits>_<shift or sums>; long: of 8 bits and a multiple of 16 weights. */
 #define MS_DSP_LINES_8(shift) \
     MS_DSP_FUNCTION ms_dot_4X2_dsp_8_##shift(ms_dot_dsp *frame) \
-    { MS_DSP_ASM("", "1: " MS_DSP_BIAS_4X2 MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2 MS_DSP_PAIRS_4X2 MS_DSP_PAIRS_4X2 MS_DSP_PAIRS_4X2) MS_DSP_LINE_4X2(#shift, "8"), "0"); } \
+    { MS_DSP_ASM("", "1: " MS_DSP_BIAS_4X2 MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2_8) MS_DSP_LINE_4X2(#shift, "8"), "0"); } \
+    MS_DSP_FUNCTION ms_dot_4X2_dsp_long_##shift(ms_dot_dsp *frame) \
+    { MS_DSP_ASM("", "1: " MS_DSP_BIAS_4X2 MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2_8 MS_DSP_PAIRS_4X2_8) MS_DSP_LINE_4X2(#shift, "8"), "0"); } \
     MS_DSP_FUNCTION ms_dot_1X2_dsp_8_##shift(ms_dot_dsp *frame) \
     { MS_DSP_ASM("", "1: " MS_DSP_BIAS_1X2 MS_DSP_LOOP_1X2(MS_DSP_PAIRS_1X2) MS_DSP_LINE_1X2(#shift, "8"), "0"); }
 #define MS_DSP_LINES(b, minus, shift) \
@@ -156,7 +161,12 @@ struct ms_dot_dsp {
 
 MS_DSP_FUNCTION ms_dot_4X2_dsp_8_sums(ms_dot_dsp *frame)
 {
-    MS_DSP_ASM("", "1: " MS_DSP_NULL_4X2 MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2 MS_DSP_PAIRS_4X2 MS_DSP_PAIRS_4X2 MS_DSP_PAIRS_4X2) MS_DSP_SUMS_4X2("8"), "0");
+    MS_DSP_ASM("", "1: " MS_DSP_NULL_4X2 MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2_8) MS_DSP_SUMS_4X2("8"), "0");
+}
+
+MS_DSP_FUNCTION ms_dot_4X2_dsp_long_sums(ms_dot_dsp *frame)
+{
+    MS_DSP_ASM("", "1: " MS_DSP_NULL_4X2 MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2_8 MS_DSP_PAIRS_4X2_8) MS_DSP_SUMS_4X2("8"), "0");
 }
 
 MS_DSP_FUNCTION ms_dot_1X2_dsp_8_sums(ms_dot_dsp *frame)
