@@ -26,6 +26,7 @@ __all__ = [
     "Variant",
     "caller",
     "declaration",
+    "places_of",
     "sources_of",
     "variants_of",
 ]
@@ -97,6 +98,14 @@ def declaration(folder: Path, function: str = "infer") -> DeclaredFunction:
     )
 
 
+def places_of(folder: Path, declared: DeclaredFunction) -> list[str]:
+    """Return the functions that give the place of each input in the arena; none where the header has none."""
+    if declared.function != "infer":
+        return []
+    found = re.findall(rf"static inline \w+ \*({declared.model}_\w+_place)\(", (folder / declared.header).read_text())
+    return list(dict.fromkeys(found))
+
+
 def _interface(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "interface.json").read_text()) if (folder / "interface.json").exists() else {}
 
@@ -121,15 +130,20 @@ def _arguments(text: str, side: str, interface: Mapping[str, Any], model: str) -
     return tuple(Argument(*argument, facts.get(argument[0], only)) for argument in found)
 
 
-def caller(declared: DeclaredFunction) -> str:
-    """Return C that has context, arena, inputs and outputs standing still: `infer()` passes nothing."""
+def caller(declared: DeclaredFunction, places: Sequence[str] = ()) -> str:
+    """Return C that has context, arena, inputs and outputs standing still: `infer()` passes nothing.
+
+    `places`: functions that give the place of each input in the arena, where they lie there.
+    """
     arguments = (*declared.inputs, *declared.outputs)
-    arrays = [f"static {a.kind} number_{place}[{a.size}];" for place, a in enumerate(arguments)]
+    numbers = [f"static {a.kind} number_{n}[{a.size}];" for n, a in enumerate(arguments)]
+    numbers[: len(places)] = [f"#define number_{n} {place}(&held)" for n, place in enumerate(places)]
     given = ", ".join(["&ctx", *(f"number_{place}" for place in range(len(arguments)))])
-    memory = [f"static {declared.model}_arena arena;", f"static const {declared.model}_ctx ctx = {{&arena}};"]
+    kind, arena = ("memory held", "held.arena") if places else ("arena arena", "arena")
+    memory = [f"static {declared.model}_{kind};", f"static const {declared.model}_ctx ctx = {{&{arena}}};"]
     body = ["{", f"    return (int){declared.model}_{declared.function}({given});", "}", ""]
     return "\n".join(
-        [f'#include "{declared.header}"', *memory, *arrays, "static __attribute__((noinline)) int infer(void)", *body]
+        [f'#include "{declared.header}"', *memory, *numbers, "static __attribute__((noinline)) int infer(void)", *body]
     )
 
 

@@ -90,15 +90,17 @@ static void print_layers(void) {}
 typedef struct { void *at; size_t bytes; } memory;
 #if defined EMPTY
 static char nothing;
-static const memory taken[] = {{&nothing, 1}}, given[] = {{&nothing, 1}};
+#define TAKEN {&nothing, 1}
+#define GIVEN {&nothing, 1}
 static __attribute__((noinline)) int infer(void) { return 0; }
 enum { ARENA = 0 };
 #else
-#include "call.h" /* taken, given, infer, ARENA */
+#include "call.h" /* TAKEN, GIVEN, infer, ARENA */
 #endif
 
 static __attribute__((noinline)) void fill(FILE *file)
 {
+    const memory taken[] = {TAKEN};
     for (size_t n = 0; n < sizeof taken / sizeof taken[0]; n++) {
         fread(taken[n].at, 1, taken[n].bytes, file);
     }
@@ -107,6 +109,7 @@ static __attribute__((noinline)) void fill(FILE *file)
 /* How many bytes of what was given are not those of the file. */
 static __attribute__((noinline)) unsigned long differing(FILE *file)
 {
+    const memory given[] = {GIVEN};
     unsigned long wrong = 0;
     for (size_t n = 0; n < sizeof given / sizeof given[0]; n++) {
         for (size_t i = 0; i < given[n].bytes; i++) {

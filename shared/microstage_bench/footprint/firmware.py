@@ -19,7 +19,7 @@ from typing import Protocol
 from microstage.errors import EnvironmentProblem, MicrostageError, VerificationError
 from microstage_bench.emulators import BOARDS, Machine
 from microstage_bench.footprint.vectors import COUNT, measured_vectors
-from microstage_bench.generated import caller, declaration, sources_of
+from microstage_bench.generated import caller, declaration, places_of, sources_of
 
 __all__ = ["Build", "Firmware", "Footprint", "Library", "compiled", "firmware_of", "told"]
 
@@ -158,12 +158,13 @@ class Firmware:
         """Write vectors.bin and call.h to `scratch`."""
         declared = declaration(self.folder, self.function)
         (self.scratch / "vectors.bin").write_bytes(self.vectors)
-        places = range(len(declared.inputs) + len(declared.outputs))
-        numbers = [f"{{number_{place}, sizeof number_{place}}}" for place in places]
-        ends = (("taken", numbers[: len(declared.inputs)]), ("given", numbers[len(declared.inputs) :]))
-        tables = [f"static const memory {name}[] = {{{', '.join(rows)}}};" for name, rows in ends]
+        arguments = (*declared.inputs, *declared.outputs)
+        numbers = [f"{{number_{n}, {a.size} * sizeof({a.kind})}}" for n, a in enumerate(arguments)]
+        ends = (("TAKEN", numbers[: len(declared.inputs)]), ("GIVEN", numbers[len(declared.inputs) :]))
+        tables = [f"#define {name} {', '.join(rows)}" for name, rows in ends]
         arena = f"enum {{ ARENA = sizeof({declared.model}_arena) }};"
-        (self.scratch / "call.h").write_text("\n".join([caller(declared), *tables, arena, ""]))
+        called = caller(declared, places_of(self.folder, declared))
+        (self.scratch / "call.h").write_text("\n".join([called, *tables, arena, ""]))
 
 
 @contextmanager
