@@ -12,14 +12,11 @@
 
 enum { MS_FARTHEST_MVE = 21844 }; /* filters of which four positions lie within offsets of 16 bits */
 
-/* What a call has of its layer. `blocks` of 16 bytes make a filter. */
-typedef struct { const uint8_t *x, *w; void *y; const ms_small_conv_shape *shape; const ms_small_stage *stage; int32_t blocks; } ms_layer_mve;
-
 /* All filters of four positions from p on, whose patches lie 16 bytes of each in turn. */
 MS_INLINE void ms_four_positions_mve(const ms_layer_mve *layer, const uint8_t *patches, int32_t p, const int32_t bits)
 {
     const int32_t filters = layer->shape->filters, blocks = layer->blocks;
-    const ms_end_mve end = ms_begin_end_mve(layer->y, filters, *layer->stage);
+    const ms_end_mve end = ms_begin_end_mve(layer->y, filters, layer->stage);
     const uint8_t *w = layer->w;
     for (int32_t f = 0; f < filters; f += 2, w += 32 * blocks) {
         const ms_pair_mve sums = ms_dot_4x2_mve(patches, w, blocks, bits);
@@ -31,7 +28,7 @@ MS_INLINE void ms_four_positions_mve(const ms_layer_mve *layer, const uint8_t *p
 MS_INLINE void ms_one_position_mve(const ms_layer_mve *layer, const uint8_t *patch, int32_t p, const int32_t bits)
 {
     const int32_t filters = layer->shape->filters, blocks = layer->blocks;
-    const ms_end_mve end = ms_begin_end_mve(layer->y, filters, *layer->stage);
+    const ms_end_mve end = ms_begin_end_mve(layer->y, filters, layer->stage);
     const uint8_t *w = layer->w;
     for (int32_t f = 0; f < filters; f += 4, w += 64 * blocks) {
         ms_end_1x4_mve(ms_dot_1x4_mve(patch, w, blocks, bits), p, f, &end);
@@ -54,22 +51,6 @@ MS_POSITIONS_MVE(4)
 MS_POSITIONS_MVE(2)
 MS_POSITIONS_MVE(1)
 
-/* The next position: positions are walked row by row. */
-typedef struct { int32_t h, v; } ms_walk_mve;
-
-/* Writes its patch to `at`; returns the sum of the patch. */
-MS_INLINE int32_t ms_next_patch_mve(const ms_layer_mve *layer, uint8_t *at, int32_t step, ms_walk_mve *walk)
-{
-    const ms_small_conv_shape *shape = layer->shape;
-    const int32_t top = walk->h * shape->stride_h - shape->pad_top, column = walk->v * shape->stride_w - shape->pad_left;
-    walk->v++;
-    if (walk->v == shape->out_width) {
-        walk->v = 0;
-        walk->h++;
-    }
-    return ms_gather_mve(layer->x, at, step, top, column, shape);
-}
-
 /* scratch: what the sums of four positions start from, then their patches. */
 static MS_ONCE void ms_all_positions_mve(const ms_layer_mve *layer, void *scratch, ms_positions_mve *four, ms_positions_mve *one)
 {
@@ -77,16 +58,15 @@ static MS_ONCE void ms_all_positions_mve(const ms_layer_mve *layer, void *scratc
     const int32_t whole = layer->shape->filters > MS_FARTHEST_MVE ? 0 : positions & ~3;
     int32_t *start = scratch, p = 0;
     uint8_t *patches = (uint8_t *)(start + 4);
-    ms_walk_mve walk = {0, 0};
 
     for (; p < whole; p += 4) {
         for (int32_t r = 0; r < 4; r++) {
-            start[r] = -half * ms_next_patch_mve(layer, patches + 16 * r, 64, &walk);
+            start[r] = -half * ms_gather_mve(layer, patches + 16 * r, 64, p + r);
         }
         four(layer, patches, p);
     }
     for (; p < positions; p++) {
-        start[0] = -half * ms_next_patch_mve(layer, patches, 16, &walk);
+        start[0] = -half * ms_gather_mve(layer, patches, 16, p);
         one(layer, patches, p);
     }
 }

@@ -93,7 +93,7 @@ MS_INLINE void ms_depthwise_row_mve(const ms_channels_mve *layer, uint8_t *at, i
     const int8_t *w = layer->w;
     const ms_ring_mve *ring = &layer->ring;
     const mve_pred16_t some = vctp16q((uint32_t)ring->count);
-    const ms_end_mve end = ms_begin_end_mve(at, channels, *layer->stage);
+    const ms_end_mve end = ms_begin_end_mve(at, channels, layer->stage);
     const uint8_t *rows[3];
     for (int32_t i = 0; i < 3; i++) {
         rows[i] = ring->rows + 8 * ((slot + i * shape->dilation_h) % ring->span) * ring->columns;
@@ -105,8 +105,8 @@ MS_INLINE void ms_depthwise_row_mve(const ms_channels_mve *layer, uint8_t *at, i
             const int32x4_t even = ms_scale_mve(sums.even, vldrwq_s32(q + 8), &end), odd = ms_scale_mve(sums.odd, vldrwq_s32(q + 12), &end);
             vstrbq_p_u16(at, ms_held_mve(even, odd, &end), some);
         } else {
-            ms_requant_lanes_mve(sums.even, at, 2, c, 2, (ring->count + 1) / 2, end.stage.requant);
-            ms_requant_lanes_mve(sums.odd, at + 1, 2, c + 1, 2, ring->count / 2, end.stage.requant);
+            ms_end_lanes_mve(sums.even, at, 0, 2, c, 2, (ring->count + 1) / 2, end.stage);
+            ms_end_lanes_mve(sums.odd, at, 1, 2, c + 1, 2, ring->count / 2, end.stage);
         }
     }
 }

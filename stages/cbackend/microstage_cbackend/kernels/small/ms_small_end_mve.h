@@ -9,12 +9,12 @@ typedef struct {
     void *y;
     int32_t filters, offset, shift, flip;
     uint16x8_t low, high, places;
-    ms_small_stage stage;
+    const ms_small_stage *stage;
 } ms_end_mve;
 
-MS_INLINE ms_end_mve ms_begin_end_mve(void *y, int32_t filters, ms_small_stage stage)
+MS_INLINE ms_end_mve ms_begin_end_mve(void *y, int32_t filters, const ms_small_stage *stage)
 {
-    const ms_line none = {0, 0, 0, 0, 0}, *line = stage.line ? stage.line : &none;
+    const ms_line none = {0, 0, 0, 0, 0}, *line = stage->line ? stage->line : &none;
     const uint16x8_t lanes = vidupq_n_u16(0, 1), one = vdupq_n_u16(1);
     const uint16x8_t places = vaddq_u16(vmulq_n_u16(vshrq_n_u16(lanes, 1), (uint16_t)filters), vandq_u16(lanes, one));
     return (ms_end_mve){y, filters, line->offset, -line->shift, line->flip, vdupq_n_u16((uint16_t)line->low),
@@ -34,14 +34,14 @@ MS_INLINE uint16x8_t ms_held_mve(int32x4_t a, int32x4_t b, const ms_end_mve *end
     return vaddq_n_u16(vminq_u16(vmaxq_u16(levels, end->low), end->high), (uint16_t)end->flip);
 }
 
-/* Lane i of sums goes to y[i * y_step] as what filter f + i * f_step has. */
-static MS_ONCE void ms_requant_lanes_mve(int32x4_t sums, uint8_t *y, int32_t y_step, int32_t f, int32_t f_step, int32_t count,
-                                         const ms_requant *q)
+/* Writes what has no line: lane i of sums goes to place at + i * step, as what filter f + i * next has. */
+static MS_ONCE void ms_end_lanes_mve(int32x4_t sums, void *y, int32_t at, int32_t step, int32_t f, int32_t next, int32_t count,
+                                     const ms_small_stage *stage)
 {
     int32_t lanes[4];
     vst1q_s32(lanes, sums);
     for (int32_t i = 0; i < count; i++) {
-        y[i * y_step] = ms_requantise(lanes[i], f + i * f_step, q);
+        ms_small_store(y, at + i * step, f + i * next, lanes[i], *stage);
     }
 }
 
@@ -49,19 +49,15 @@ static MS_ONCE void ms_requant_lanes_mve(int32x4_t sums, uint8_t *y, int32_t y_s
 MS_INLINE void ms_end_4x2_mve(int32x4_t a, int32x4_t b, int32_t p, int32_t f, const ms_end_mve *end)
 {
     const int32_t at = p * end->filters + f, two = f + 1 < end->filters;
-    if (end->stage.line) {
-        const int32_t *q = end->stage.q + 2 * f;
+    if (end->stage->line) {
+        const int32_t *q = end->stage->q + 2 * f;
         const int32x4_t levels_a = ms_scale_mve(vaddq_n_s32(a, q[0]), vdupq_n_s32(q[1]), end);
         const int32x4_t levels_b = ms_scale_mve(vaddq_n_s32(b, q[2]), vdupq_n_s32(q[3]), end);
         const uint16x8_t levels = ms_held_mve(levels_a, levels_b, end);
         vstrbq_scatter_offset_p_u16((uint8_t *)end->y + at, end->places, levels, two ? 0xffff : 0x3333);
-    } else if (end->stage.requant) {
-        ms_requant_lanes_mve(a, (uint8_t *)end->y + at, end->filters, f, 0, 4, end->stage.requant);
-        ms_requant_lanes_mve(b, (uint8_t *)end->y + at + 1, end->filters, f + 1, 0, two ? 4 : 0, end->stage.requant);
     } else {
-        const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 4), (uint32_t)end->filters);
-        vstrwq_scatter_offset_s32((int32_t *)end->y + at, places, a);
-        vstrwq_scatter_offset_p_s32((int32_t *)end->y + at + two, places, b, two ? 0xffff : 0);
+        ms_end_lanes_mve(a, end->y, at, end->filters, f, 0, 4, end->stage);
+        ms_end_lanes_mve(b, end->y, at + 1, end->filters, f + 1, 0, two ? 4 : 0, end->stage);
     }
 }
 
@@ -69,16 +65,13 @@ MS_INLINE void ms_end_4x2_mve(int32x4_t a, int32x4_t b, int32_t p, int32_t f, co
 MS_INLINE void ms_end_1x4_mve(int32x4_t sums, int32_t p, int32_t f, const ms_end_mve *end)
 {
     const int32_t at = p * end->filters + f, count = end->filters - f < 4 ? end->filters - f : 4;
-    const mve_pred16_t some = vctp32q((uint32_t)count);
-    if (end->stage.line) {
-        const int32x4x2_t q = vld2q_s32(end->stage.q + 2 * f);
+    if (end->stage->line) {
+        const int32x4x2_t q = vld2q_s32(end->stage->q + 2 * f);
         const int32x4_t levels = ms_scale_mve(vaddq_s32(sums, q.val[0]), q.val[1], end);
         const uint16x8_t held = ms_held_mve(levels, levels, end);
-        vstrbq_p_u32((uint8_t *)end->y + at, vreinterpretq_u32_u16(held), some);
-    } else if (end->stage.requant) {
-        ms_requant_lanes_mve(sums, (uint8_t *)end->y + at, 1, f, 1, count, end->stage.requant);
+        vstrbq_p_u32((uint8_t *)end->y + at, vreinterpretq_u32_u16(held), vctp32q((uint32_t)count));
     } else {
-        vstrwq_p_s32((int32_t *)end->y + at, sums, some);
+        ms_end_lanes_mve(sums, end->y, at, 1, f, 1, count, end->stage);
     }
 }
 

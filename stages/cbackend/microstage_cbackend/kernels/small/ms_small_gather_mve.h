@@ -2,6 +2,9 @@
 #ifndef MS_SMALL_GATHER_MVE_H
 #define MS_SMALL_GATHER_MVE_H
 
+/* What a call has of its layer. `blocks` of 16 bytes make a filter. */
+typedef struct { const uint8_t *x, *w; void *y; const ms_small_conv_shape *shape; const ms_small_stage *stage; int32_t blocks; } ms_layer_mve;
+
 /* A patch that is being written: its bytes lie 16 together, `step` apart, k of them in those at `at`; `sum` is that of all. */
 typedef struct { uint8_t *at; int32_t step, k; uint32_t sum; } ms_patch_mve;
 
@@ -65,9 +68,13 @@ MS_INLINE int ms_inside_mve(int32_t top, int32_t column, const ms_small_conv_sha
     return top >= 0 && column >= 0 && bottom < shape->height && right <= shape->width && shape->dilation_w == 1;
 }
 
-/* Writes the patch whose first tap is (top, column) to `at`; returns the sum of its bytes. */
-static MS_ONCE int32_t ms_gather_mve(const uint8_t *x, uint8_t *at, int32_t step, int32_t top, int32_t column, const ms_small_conv_shape *shape)
+/* Writes the patch of position p to `at`; returns the sum of its bytes. */
+static MS_ONCE int32_t ms_gather_mve(const ms_layer_mve *layer, uint8_t *at, int32_t step, int32_t p)
 {
+    const ms_small_conv_shape *shape = layer->shape;
+    const int32_t top = p / shape->out_width * shape->stride_h - shape->pad_top;
+    const int32_t column = p % shape->out_width * shape->stride_w - shape->pad_left;
+    const uint8_t *x = layer->x;
     const int32_t row = shape->width * shape->channels, inside = ms_inside_mve(top, column, shape);
     ms_patch_mve patch = {at, step, 0, 0};
     for (int32_t plane = 0; plane < shape->planes; plane++, x += shape->height * row) {
