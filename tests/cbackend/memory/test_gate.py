@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from drawn import write_network
 
 from microstage_bench.drawn_networks import Drawing
 from microstage_bench.network import Quantity
-from microstage_cbackend.program.ir import Part
-from microstage_cbackend.program.memory import MemoryPlan, fitting, plan_memory
-from microstage_cbackend.program.memory.lives import Buffer
+from microstage_cbackend.program.ir import KernelCall, Part
+from microstage_cbackend.program.memory import MemoryPlan, fitting, orders, plan_memory
 from microstage_cbackend.writers import part_writer
 
 
@@ -23,8 +23,14 @@ def source(tmp_path) -> Path:
     return write_network(d.network(), tmp_path / "in", vectors=4)
 
 
-def test_a_plan_that_shares_too_much(run_stage, source, monkeypatch, capsys):
-    monkeypatch.setattr(Buffer, "allows", lambda *_: True)
+def test_a_plan_by_an_order_that_no_kernel_keeps(run_stage, source, monkeypatch, capsys):
+    """As if convolutions read all of x before they write; the C of small machines alone is planned by orders."""
+
+    def at_once(layer: KernelCall) -> orders.Order:
+        read, written = (np.zeros((1, tensor.bytes), np.int64) for tensor in (layer.inputs[0], layer.output))
+        return orders.Order((read,), written)
+
+    monkeypatch.setitem(orders._ORDERS, "ms_small_conv", at_once)
     assert run_stage(source)[0] != 0
     assert "differs from the reference" in capsys.readouterr().err
 
