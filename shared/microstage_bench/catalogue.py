@@ -8,10 +8,10 @@ from functools import partial
 
 from microstage_bench import binary_networks as narrow
 from microstage_bench import mlperf_tiny
-from microstage_bench.names import WIDTHS
+from microstage_bench.names import HALF_DEAD, WIDTHS
 from microstage_bench.network import DrawnNetwork
 
-__all__ = ["NETWORKS", "OF_WIDTH"]
+__all__ = ["NETWORKS", "OF_FOOTPRINT"]
 
 NETWORKS: dict[str, Callable[[], DrawnNetwork]] = {
     "drawn-resnet8": mlperf_tiny.resnet8,
@@ -21,7 +21,8 @@ NETWORKS: dict[str, Callable[[], DrawnNetwork]] = {
     "drawn-kws-w3a3": narrow.kws_w3a3,
     "drawn-cnv-binary": narrow.cnv_binary,
 }
-OF_WIDTH: dict[str, Callable[[], DrawnNetwork]] = {
-    name: partial(narrow.kws_of_bits, bits) for bits, name in WIDTHS.items()
+OF_FOOTPRINT: dict[str, Callable[[], DrawnNetwork]] = {
+    **{name: partial(narrow.kws_of_bits, bits) for bits, name in WIDTHS.items()},
+    HALF_DEAD: partial(mlperf_tiny.mobilenet, HALF_DEAD, 2),
 }
-"One network by the width of its weights, for its size alone."
+"What `make footprint` measures beside them: one network by the width of its weights, one with dead channels."

@@ -42,14 +42,22 @@ class Drawing:
 
     Every method returns the name of the tensor that it adds, and reads the latest tensor unless told otherwise.
     Weights lie in -reach..reach (1: no zeros). What a ReLU lets pass lies in `steps` levels above zero; 1 is a
-    threshold.
+    threshold. Of `alive` channels one is, where that is not 1: no sum of the others ever passes the ReLU.
     """
 
     def __init__(
-        self, name: str, shape: Sequence[int], quantity: nets.Quantity, seed: int, *, reach: int = 127, steps: int = 255
+        self,
+        name: str,
+        shape: Sequence[int],
+        quantity: nets.Quantity,
+        seed: int,
+        *,
+        reach: int = 127,
+        steps: int = 255,
+        alive: int = 1,
     ) -> None:
         self.name, self.random, self.latest = name, np.random.default_rng(seed), nets.INPUT
-        self.reach, self.steps = reach, steps
+        self.reach, self.steps, self.alive = reach, steps, alive
         self.layers: list[nets.NetworkLayer] = []
         self.quantities: dict[str, nets.Quantity] = {nets.INPUT: quantity}
         self.values = {nets.INPUT: draw_inputs(shape, _CALIBRATION, seed, quantity.low, quantity.high)}
@@ -131,6 +139,9 @@ class Drawing:
         blank = kind(name, (source,), quantity, weights, np.zeros(len(weights)), np.zeros(len(weights)), **geometry)
         total = accumulate(blank, self.values[source], quantity)
         scales, bias = self._calibrated(total, quantity.scale, per_channel)
+        if relu and self.alive > 1:
+            dead = np.arange(len(weights)) % self.alive != 0
+            bias[dead] = -255 * np.abs(weights.astype(np.int32)).reshape(len(weights), -1).sum(axis=1)[dead]
         if relu and self.steps == 1:  # all scales are 1: the sum itself, clipped to 0..1
             ones = np.ones(len(weights), np.float32)
             return self._append(replace(blank, output=nets.Quantity(1.0, 0, 0, 1), scales=ones, bias=bias))

@@ -40,9 +40,9 @@ def ds_cnn() -> DrawnNetwork:
     return d.network()
 
 
-def mobilenet() -> DrawnNetwork:
-    """Draw visual wake words: MobileNetV1 of width 0.25, 3 x 96 x 96 -> 2."""
-    d = Drawing("drawn-mobilenet", (3, 96, 96), _IMAGE, seed=3)
+def mobilenet(name: str = "drawn-mobilenet", alive: int = 1) -> DrawnNetwork:
+    """Draw visual wake words: MobileNetV1 of width 0.25, 3 x 96 x 96 -> 2; one of `alive` channels is."""
+    d = Drawing(name, (3, 96, 96), _IMAGE, seed=3, alive=alive)
     d.conv(8, 3, 2)
     for channels, stride in (
         (16, 1),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["BEFORE", "MEASURED", "MLPERF_TINY", "NETWORKS", "RIVALS", "WIDTHS"]
+__all__ = ["BEFORE", "FOOTPRINT", "HALF_DEAD", "MEASURED", "MLPERF_TINY", "NETWORKS", "RIVALS", "WIDTHS"]
 
 MLPERF_TINY = ("drawn-resnet8", "drawn-ds-cnn", "drawn-mobilenet", "drawn-autoencoder")
 NETWORKS = (*MLPERF_TINY, "drawn-kws-w3a3", "drawn-cnv-binary")
+HALF_DEAD = "drawn-mobilenet-half-dead"
+"The shape of drawn-mobilenet, of which every second channel is a constant, as of the published weights."
 WIDTHS = {
     8: "drawn-kws-w8a8",
     4: "drawn-kws-w4a8",
@@ -14,6 +16,8 @@ WIDTHS = {
 }  # one network by bits per weight
 MEASURED = ("cortex-m0+", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "riscv32")
 "Machines of `make footprint`."
+FOOTPRINT = (*NETWORKS, HALF_DEAD, *WIDTHS.values())
+"Networks of `make footprint`."
 RIVALS = ("onnxruntime", "litert", "tflm")
 BEFORE = "before: "
 "What stands before the name of a variant of C that an earlier version wrote."

@@ -16,9 +16,9 @@ import numpy as np
 from microstage.errors import ParameterError
 from microstage.interface import golden
 from microstage.process.ending import ended
-from microstage_bench.catalogue import NETWORKS, OF_WIDTH
+from microstage_bench.catalogue import NETWORKS, OF_FOOTPRINT
 from microstage_bench.drawn_networks import draw_inputs
-from microstage_bench.names import MLPERF_TINY
+from microstage_bench.names import HALF_DEAD, MLPERF_TINY
 from microstage_bench.network import DrawnNetwork
 from microstage_bench.onnx_model import write_onnx
 from microstage_bench.reference import run
@@ -32,7 +32,7 @@ _VECTORS = 64
 @cache
 def network_named(name: str) -> DrawnNetwork:
     """Draw a network, once a process; `ParameterError` for a name that is none."""
-    known = NETWORKS | OF_WIDTH
+    known = NETWORKS | OF_FOOTPRINT
     if name not in known:
         raise ParameterError(f"{name} is no network of the benchmarks: expected one of {', '.join(NETWORKS)}.")
     return known[name]()
@@ -52,7 +52,7 @@ def write_models(network: DrawnNetwork, folder: Path) -> None:
     (folder / "model.onnx").write_bytes(write_onnx(network).SerializeToString(deterministic=True))
     values = run(network, inputs_of(network, _VECTORS))
     golden.save(folder / golden.FILE, {name: values[name] for name in (*network.inputs, network.output)})
-    if network.name in MLPERF_TINY:
+    if network.name in (*MLPERF_TINY, HALF_DEAD):
         (folder / "model.tflite").write_bytes(write_tflite(network))
 
 

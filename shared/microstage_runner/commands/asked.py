@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from microstage.errors import ParameterError
-from microstage_bench.names import NETWORKS, WIDTHS
+from microstage_bench.names import FOOTPRINT, NETWORKS
 from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.declarations.selection import SETTINGS
 from microstage_runner.declarations.spelling import declared_name, nearest
@@ -23,7 +23,6 @@ from microstage_runner.session import Session
 
 __all__ = ["Asked", "listed", "number"]
 
-_DRAWN = (*NETWORKS, *WIDTHS.values())
 _CHOOSING = ("MODEL", "ONNX", "RUN", "GOLDEN", "CALIBRATION", "TFLITE", "BASELINE")
 _OWN = ("AGAINST", "CC", "MACHINE", "ROUNDS", "SECONDS", "VECTORS")
 "Variables of the commands themselves, which no session of a run sees."
@@ -115,7 +114,7 @@ def _chosen(typed: Mapping[str, str], usual: Sequence[str]) -> Iterator[Asked]:
     before = typed.get("BASELINE")
     alone = len(models) + len(runs) + len(files) == 1
     for model in models or ([] if runs or files else usual):
-        drawn = model in _DRAWN
+        drawn = model in FOOTPRINT
         yield Asked(
             Path(model).stem if is_path(model) else model,
             {} if drawn else {"MODEL": model},
@@ -139,9 +138,9 @@ def _declared(model: str) -> str:
         if "model" in stage.parameters
         for name in stage.parameters["model"].choices or ()
     ]
-    name = declared_name(model, [*_DRAWN, *trained], "MODEL")
-    if name not in (*_DRAWN, *trained) and not is_path(model):
-        near = nearest(model, [*_DRAWN, *trained])
+    name = declared_name(model, [*FOOTPRINT, *trained], "MODEL")
+    if name not in (*FOOTPRINT, *trained) and not is_path(model):
+        near = nearest(model, [*FOOTPRINT, *trained])
         hint = f"; did you mean {near}?" if near else "."
         raise ParameterError(f"MODEL={model} is not known: expected one of {', '.join([*NETWORKS, *trained])}{hint}")
     return name
