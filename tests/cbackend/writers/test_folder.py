@@ -162,3 +162,14 @@ def test_headers_are_read_by_cplusplus_and_link_to_c(harmonic_made, tmp_path, co
         cwd=tmp_path,
     )
     said(tmp_path / "main", cwd=tmp_path)
+
+
+def test_every_kernel_of_small_machines_has_a_page_that_names_its_forms(folder):
+    kernels, forms = "conv depthwise add average xnor".split(), ("", "_dsp", "_mve", "_rv32")
+    called = {k for k in kernels if f"ms_small_{k}" in (folder / "every_kernel_small.c").read_text()}
+    pages = re.split(r"^### `ms_small_", (folder / "README.md").read_text(), flags=re.MULTILINE)[1:]
+    described = {page.partition("`")[0]: page for page in pages}
+    assert {*described} == called == {*kernels}
+    for kernel, page in described.items():
+        written = {name for name in (f"ms_small_{kernel}{form}.h" for form in forms) if (folder / name).is_file()}
+        assert written == {*re.findall(r"`(\w+\.h)`", page)} and "*Promises.*" in page and "*Proven.*" in page

@@ -6,6 +6,7 @@ from microstage.untrusted.printable import in_markdown
 from microstage_cbackend.program.model import Model
 from microstage_cbackend.writers.emit import WrittenModel
 from microstage_cbackend.writers.features import FeaturesApi
+from microstage_cbackend.writers.kernel_pages import kernel_pages
 from microstage_cbackend.writers.names import quoted
 from microstage_cbackend.writers.quantising import shown
 from microstage_cbackend.writers.real_api import RealApi
@@ -56,6 +57,7 @@ def readme(program: WrittenModel, real: RealApi, sound: FeaturesApi | None, vect
         *real.ranked(),
         *(sound.readme() if sound else []),
         *_memory(program),
+        *kernel_pages(program),
         *_file(program.model.name, stored),
         *_checking(program, vectors),
         *_firmware(program),
