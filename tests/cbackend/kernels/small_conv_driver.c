@@ -1,7 +1,9 @@
 /* Runs the cases of cases.bin, which test_small_conv.py wrote, each with the C form and with this unit's; what they give goes to results.bin.
  *
  * Little-endian int32_t: how many cases; of each the kind, the numbers of shape and line, then buffers, each with its bytes first.
- * x, y and scratch lie among bytes of 0xa5; a case in which one of those changed, or x did, ends the program.
+ * x, y and scratch lie among bytes of 0xa5; a case in which one of those changed, or x did, ends the program. So does one that
+ * takes 256 bytes of stack or more, or gives something else with y over x as far as the promise of ms_small.h allows.
+ * MEMORY_BEGIN, MEMORY_END: x lies there too, where reading before or behind it is a fault.
  * INTERRUPTED: a timer interrupts at drawn instants, and its handler fills 400 bytes of stack and looks whether they stay.
  */
 #include <stdio.h>
@@ -9,7 +11,7 @@
 
 #include "ms_small_conv.h"
 
-enum { LINE, SUMS, REQUANT, NUMBERS = 33, BUFFERS = 8, ROOM = 1 << 20, GUARD = 64 };
+enum { LINE, SUMS, REQUANT, NUMBERS = 34, BUFFERS = 8, ROOM = 1 << 20, GUARD = 64 };
 enum { X, ROWS, ROWS_Q, FORM, FORM_Q, MULTIPLIER, OFFSET, Y };
 
 typedef struct { int32_t bytes; uint8_t *data; } buffer;
@@ -103,26 +105,81 @@ static void interrupt(int whether)
 #define interrupt(whether) ((void)0)
 #endif
 
-static ms_requant requant_of(const int32_t *n, const buffer *b)
+/* Sizes and stage stand apart from the stack, as those of a network do. */
+static ms_small_conv_shape shape;
+static ms_line line;
+static ms_requant requant;
+
+static void take(const int32_t *n, const buffer *b)
 {
-    return (ms_requant){(const int32_t *)b[MULTIPLIER].data, (const int64_t *)b[OFFSET].data, n[25], n[26], n[27], n[28], n[29], n[30], 0, 0};
+    memcpy(&shape, n, sizeof shape);
+    memcpy(&line, n + 20, sizeof line);
+    requant = (ms_requant){(const int32_t *)b[MULTIPLIER].data, (const int64_t *)b[OFFSET].data, n[25], n[26], n[27], n[28], n[29], n[30], 0, 0};
 }
 
-static void run(int portable, int32_t kind, const int32_t *n, const buffer *b, uint8_t *y, void *scratch)
+static __attribute__((noinline)) void run_form(int32_t kind, const buffer *b, uint8_t *y, void *scratch)
 {
-    const ms_small_conv_shape shape = {n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], n[9],
-                                       n[10], n[11], n[12], n[13], n[14], n[15], n[16], n[17], n[18], n[19]};
-    const ms_line line = {n[20], n[21], n[22], n[23], n[24]};
-    const ms_requant requant = requant_of(n, b);
-    const void *w = b[portable ? ROWS : FORM].data;
-    const int32_t *q = (const int32_t *)b[portable ? ROWS_Q : FORM_Q].data;
-
+    const int32_t *q = (const int32_t *)b[FORM_Q].data;
     if (kind == LINE) {
-        (portable ? ms_small_conv_c : ms_small_conv)(b[X].data, w, q, y, scratch, &shape, &line);
+        ms_small_conv(b[X].data, b[FORM].data, q, y, scratch, &shape, &line);
     } else if (kind == SUMS) {
-        (portable ? ms_small_conv_sums_c : ms_small_conv_sums)(b[X].data, w, (int32_t *)y, scratch, &shape);
+        ms_small_conv_sums(b[X].data, b[FORM].data, (int32_t *)y, scratch, &shape);
     } else {
-        (portable ? ms_small_conv_requant_c : ms_small_conv_requant)(b[X].data, w, y, scratch, &shape, &requant);
+        ms_small_conv_requant(b[X].data, b[FORM].data, y, scratch, &shape, &requant);
+    }
+}
+
+static void run(int portable, int32_t kind, const buffer *b, uint8_t *y, void *scratch)
+{
+    if (!portable) {
+        run_form(kind, b, y, scratch);
+    } else if (kind == LINE) {
+        ms_small_conv_c(b[X].data, b[ROWS].data, (const int32_t *)b[ROWS_Q].data, y, scratch, &shape, &line);
+    } else if (kind == SUMS) {
+        ms_small_conv_sums_c(b[X].data, b[ROWS].data, (int32_t *)y, scratch, &shape);
+    } else {
+        ms_small_conv_requant_c(b[X].data, b[ROWS].data, y, scratch, &shape, &requant);
+    }
+}
+
+/* The same with x at `x`; ends the program where y is not `expected`. */
+static void run_at(int portable, int32_t kind, const buffer *b, uint8_t *x, uint8_t *y, void *scratch, const uint8_t *expected)
+{
+    buffer moved[BUFFERS];
+    memcpy(moved, b, sizeof moved);
+    memmove(x, b[X].data, (size_t)b[X].bytes);
+    moved[X].data = x;
+    run(portable, kind, moved, y, scratch);
+    if (memcmp(y, expected, (size_t)b[Y].bytes)) {
+        printf("form %d differs with x elsewhere, kind %ld\n", portable, (long)kind);
+        exit(8);
+    }
+}
+
+/* y begins `before` bytes before x. */
+static void run_overlapped(int portable, int32_t kind, int32_t before, const buffer *b, void *scratch, const uint8_t *expected)
+{
+    const int32_t x_end = before + b[X].bytes;
+    const buffer both = space(x_end > b[Y].bytes ? x_end : b[Y].bytes, 0);
+    run_at(portable, kind, b, both.data + before, both.data, scratch, expected);
+    check_guards(both);
+}
+
+/* The stack that the assembly's form takes, its caller's frame with it. */
+static void check_stack(int32_t kind, const buffer *b, uint8_t *y, void *scratch)
+{
+    enum { PAINTED = 1024, MOST = 256 + 32 }; /* 32: registers that run_form keeps */
+    volatile uint8_t *top, *p;
+    __asm__ volatile("mov %0, sp" : "=r"(top));
+    for (p = top - PAINTED; p < top; p++) {
+        *p = 0xc3;
+    }
+    run_form(kind, b, y, scratch);
+    for (p = top - PAINTED; p < top && *p == 0xc3; p++) {
+    }
+    if (top - p >= MOST) {
+        printf("%ld bytes of stack, kind %ld\n", (long)(top - p), (long)kind);
+        exit(9);
     }
 }
 
@@ -140,11 +197,12 @@ static void run_case(FILE *input, FILE *output)
     for (int i = 0; i < BUFFERS; i++) {
         b[i] = read_buffer(input, i == X ? n[31] : 0);
     }
+    take(n, b);
     for (int portable = 0; portable < 2; portable++) {
-        const buffer y = space(b[Y].bytes, n[32]), scratch = space(scratch_bytes, 0), kept = space(b[X].bytes, 0);
+        const buffer y = space(b[Y].bytes, n[32]), scratch = space(scratch_bytes, 0), kept = space(b[X].bytes, 0), other = space(b[Y].bytes, 0);
         memcpy(kept.data, b[X].data, (size_t)b[X].bytes);
         interrupt(!portable);
-        run(portable, kind, n, b, y.data, scratch.data);
+        run(portable, kind, b, y.data, scratch.data);
         interrupt(0);
         check_guards(y);
         check_guards(scratch);
@@ -153,6 +211,14 @@ static void run_case(FILE *input, FILE *output)
             exit(6);
         }
         fwrite(y.data, 1, (size_t)y.bytes, output);
+        run_overlapped(portable, kind, -n[33], b, scratch.data, y.data);
+#if defined MEMORY_BEGIN
+        run_at(portable, kind, b, (uint8_t *)MEMORY_BEGIN, other.data, scratch.data, y.data);
+        run_at(portable, kind, b, (uint8_t *)MEMORY_END - b[X].bytes, other.data, scratch.data, y.data);
+#endif
+        if (!portable) {
+            check_stack(kind, b, other.data, scratch.data);
+        }
     }
 }
 

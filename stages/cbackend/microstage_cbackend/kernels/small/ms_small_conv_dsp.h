@@ -23,6 +23,7 @@ typedef struct {
 
 /* A layer on its way; it lies at the beginning of scratch, patches behind it. */
 typedef struct {
+    ms_layer_dsp layer;
     ms_gather_dsp gather;
     ms_dot_dsp dot;
 } ms_walk_dsp;
@@ -54,6 +55,12 @@ static inline void ms_small_outputs_dsp(const ms_layer_dsp *layer, ms_dot_dsp *d
     }
 }
 
+/* A function of its own: its many registers are not on the stack while sums are made. */
+static __attribute__((noinline, unused)) uint8_t ms_small_requantise_dsp(int32_t sum, int32_t f, const ms_requant *q)
+{
+    return ms_requantise(sum, f, q);
+}
+
 /* The sums of one block of filters after the other, requantised. */
 static __attribute__((noinline)) void ms_small_requantised_dsp(const ms_layer_dsp *layer, ms_dot_dsp *dot, int32_t positions, uint8_t *y, int32_t *sums)
 {
@@ -62,7 +69,9 @@ static __attribute__((noinline)) void ms_small_requantised_dsp(const ms_layer_ds
         const int32_t count = filters - f < row ? filters - f : row;
         ms_small_call_dsp(layer, dot, f, positions > 1 ? row : count, (uint8_t *)sums, 4 * row, 4);
         for (int32_t r = 0; r < positions; r++) {
-            ms_requantise_row(sums + r * row, y + r * filters + f, f, count, layer->requant);
+            for (int32_t i = 0; i < count; i++) {
+                y[r * filters + f + i] = ms_small_requantise_dsp(sums[r * row + i], f + i, layer->requant);
+            }
         }
     }
 }
@@ -81,8 +90,9 @@ static __attribute__((noinline)) void ms_small_take_dsp(ms_walk_dsp *walk, const
 }
 
 /* Four positions at a time, the rest one by one. */
-static __attribute__((noinline)) void ms_small_walk_dsp(const ms_layer_dsp *layer, const uint8_t *x, uint8_t *y, ms_walk_dsp *walk)
+static __attribute__((noinline)) void ms_small_walk_dsp(ms_walk_dsp *walk, const uint8_t *x, uint8_t *y)
 {
+    const ms_layer_dsp *const layer = &walk->layer;
     const ms_small_conv_shape *shape = layer->shape;
     const int32_t row = shape->filters * (layer->line || layer->requant ? 1 : 4);
     int32_t left = shape->out_height * shape->out_width, count;
@@ -140,11 +150,12 @@ MS_INLINE void ms_small_conv_any_dsp(const uint8_t *x, const void *w, const int3
         }
         return;
     }
-    const ms_layer_dsp layer = {
+    ms_walk_dsp *const walk = scratch;
+    walk->layer = (ms_layer_dsp){
         shape, w, q, line, requant, ms_small_four_dsp(shape, end), ms_small_one_dsp(shape, end),
         shape->flip ? ms_spread_dsp_4_128 : ms_spread_dsp_4_0, shape->flip ? ms_spread_dsp_1_128 : ms_spread_dsp_1_0,
     };
-    ms_small_walk_dsp(&layer, x, y, scratch);
+    ms_small_walk_dsp(walk, x, y);
 }
 
 MS_INLINE void ms_small_conv_dsp(const uint8_t *x, const void *w, const int32_t *q, uint8_t *y, void *scratch,

@@ -14,6 +14,10 @@
     "ldrd r4,r5,[r12],#8\n ldmia lr!,{r6-r9}\n" \
     "sxtb16 r10,r6\n smlad r1,r4,r6,r1\n smlad r0,r4,r10,r0\n sxtb16 r10,r7\n smlad r3,r4,r7,r3\n smlad r2,r4,r10,r2\n" \
     "sxtb16 r10,r8\n smlad r1,r5,r8,r1\n smlad r0,r5,r10,r0\n sxtb16 r10,r9\n smlad r3,r5,r9,r3\n smlad r2,r5,r10,r2\n"
+/* Sixteen weights of each filter a turn; of a row that is no multiple of them the first turn is half of one. */
+#define MS_DSP_LOOP_1X4_LONG(half) \
+    "ldr r12,[r11,#16]\n ldr r11,[sp,#4]\n sub r10,r11,r12\n tst r10,#16\n bne 6f\n" \
+    "2:\n" half "6:\n" half "cmp r12,r11\n bne 2b\n ldr r11,[sp]\n"
 #define MS_DSP_LOOP_1X4(step) "ldr r12,[r11,#16]\n ldr r11,[sp,#4]\n2:\n" step "cmp r12,r11\n bne 2b\n ldr r11,[sp]\n"
 
 /* Sums in r0-r3; r8, r9: offset of filters 0 and 2, of 1 and 3, whose sums are 2^bits times as large. Four bytes, or the last ones. */
@@ -36,7 +40,7 @@
 #define MS_DSP_DENSE(shift) \
     MS_DSP_FUNCTION ms_dot_1X4_dsp_8_##shift(ms_dot_dsp *frame) \
     { \
-        MS_DSP_ASM("", MS_DSP_BIAS_1X4 MS_DSP_LOOP_1X4(MS_DSP_PAIRS_1X4 MS_DSP_PAIRS_1X4) MS_DSP_APART_1X4 \
+        MS_DSP_ASM("", MS_DSP_BIAS_1X4 MS_DSP_LOOP_1X4_LONG(MS_DSP_PAIRS_1X4 MS_DSP_PAIRS_1X4) MS_DSP_APART_1X4 \
                    MS_DSP_FACTORS_1X4 "lsl r9,r8,#8\n" MS_DSP_STORE_1X4(#shift, "8"), "0"); \
     }
 
@@ -61,7 +65,7 @@
 MS_SMALL_SHIFTS(MS_DSP_DENSE)
 MS_DSP_FUNCTION ms_dot_1X4_dsp_8_sums(ms_dot_dsp *frame)
 {
-    MS_DSP_ASM("", MS_DSP_NULL_1X4 MS_DSP_LOOP_1X4(MS_DSP_PAIRS_1X4 MS_DSP_PAIRS_1X4) MS_DSP_APART_1X4
+    MS_DSP_ASM("", MS_DSP_NULL_1X4 MS_DSP_LOOP_1X4_LONG(MS_DSP_PAIRS_1X4 MS_DSP_PAIRS_1X4) MS_DSP_APART_1X4
                "asr r1,r1,#8\n asr r3,r3,#8\n" MS_DSP_SUMS_1X4, "0");
 }
 

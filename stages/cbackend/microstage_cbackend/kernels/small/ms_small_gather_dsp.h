@@ -153,19 +153,24 @@ static inline uint32_t *ms_small_run_dsp(ms_gather_dsp *g, int32_t at, uint32_t 
     return to;
 }
 
+/* Run (n, i, j) of a patch; sizes are read anew for each, so that few of them are on the stack. */
+static inline uint32_t *ms_small_border_dsp(ms_gather_dsp *g, uint32_t *to, int32_t n, int32_t i, int32_t j)
+{
+    const ms_small_conv_shape *shape = g->shape;
+    const int32_t taps = ms_small_taps_dsp(shape), c = shape->channels;
+    const int32_t h = g->top + i * shape->dilation_h, v = g->left + j * shape->dilation_w, outside = h < 0 || h >= shape->height;
+    const int32_t before = outside || v < -taps ? taps : v < 0 ? -v : 0, behind = v + taps - shape->width;
+    const int32_t after = before == taps || behind < 0 ? 0 : behind > taps ? taps : behind;
+    return ms_small_run_dsp(g, ((n * shape->height + h) * shape->width + v) * c, to, taps * c, before * c, after * c);
+}
+
 /* A patch run by run: at borders, with taps apart, with bytes behind which x ends. */
 static __attribute__((noinline)) void ms_small_gather_runs_dsp(ms_gather_dsp *g, uint32_t *to)
 {
-    const ms_small_conv_shape *shape = g->shape;
-    const int32_t taps = ms_small_taps_dsp(shape), c = shape->channels, width = shape->width;
-    for (int32_t n = 0; n < shape->planes; n++) {
-        for (int32_t i = 0; i < shape->kernel_h; i++) {
-            const int32_t h = g->top + i * shape->dilation_h, outside = h < 0 || h >= shape->height;
-            for (int32_t j = 0; j < shape->kernel_w; j += taps) {
-                const int32_t v = g->left + j * shape->dilation_w;
-                const int32_t before = outside || v < -taps ? taps : v < 0 ? -v : 0, behind = v + taps - width;
-                const int32_t after = before == taps || behind < 0 ? 0 : behind > taps ? taps : behind;
-                to = ms_small_run_dsp(g, ((n * shape->height + h) * width + v) * c, to, taps * c, before * c, after * c);
+    for (int32_t n = 0; n < g->shape->planes; n++) {
+        for (int32_t i = 0; i < g->shape->kernel_h; i++) {
+            for (int32_t j = 0; j < g->shape->kernel_w; j += ms_small_taps_dsp(g->shape)) {
+                to = ms_small_border_dsp(g, to, n, i, j);
             }
         }
     }
