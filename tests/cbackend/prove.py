@@ -5,8 +5,9 @@ sanitizers.
 
 GRAPHS is an artefact of streamline and C the one that cbackend made of it. Random inputs go through the integer
 reference of the graphs, then through that C in every compilation: all of them through -O3 of both compilers; elsewhere
-as many as fit into `seconds`, and the table says how many. So does the network file, through the interpreter. Exit code
-3 if any integer differs.
+as many as fit into `seconds`, and the table says how many. So does the network file, through the interpreter. The first
+ones go through the C on every other machine whose compiler and emulator are installed too: kernels in assembly are
+there alone. Exit code 3 if any integer differs.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from random_vectors import random_vectors
 
 from microstage.errors import EnvironmentProblem, MicrostageError, VerificationError
 from microstage_bench.compiling import COMPILERS, FORMS, SANITIZERS
+from microstage_bench.emulators import MACHINES, Machine
 from microstage_bench.tables import table
 from microstage_cbackend.build import FLAGS, BoundaryResult, compile_selftest, run_selftest
 from microstage_cbackend.generate import files_of, read_model
@@ -46,12 +48,12 @@ def prove(name: str, graphs: Path, c: Path, count: int, seconds: float) -> Itera
     model = read_model(
         graphs, max(c.glob("*_weights.h"), key=lambda path: len(path.name)).name.removesuffix("_weights.h")
     )
-    plan = make_plan(model, random_vectors(model, graphs, count))
+    vectors = random_vectors(model, graphs, count)
+    plan = make_plan(model, vectors)
     files, shapes = files_of(model, plan), plan.shapes()
     with tempfile.TemporaryDirectory() as scratch:
         shutil.copytree(c, scratch, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.npz"))
-        for replayed in ("test/selftest.c", "test/golden.bin"):
-            (Path(scratch) / replayed).write_bytes(files[replayed])
+        _replaying(files, Path(scratch))
         for compiler, flags in FORMS:
             words = tuple(word for flag in flags for word in flag.split())
             compile_selftest(Path(scratch), (FLAGS[0], *FLAGS[2:], *words), compiler)
@@ -62,6 +64,18 @@ def prove(name: str, graphs: Path, c: Path, count: int, seconds: float) -> Itera
             file = (c / f"{model.name}.msn").read_bytes()
             test = partial(replay, file, model, plan, Path(scratch), program)
             yield name, compiler, f"interpreter {_shown(flags)}", *_compared(test, plan, seconds)
+        few = make_plan(model, {key: values[:_LEAST] for key, values in vectors.items()})
+        _replaying(files_of(model, few), Path(scratch))
+        for machine in _machines():
+            compile_selftest(Path(scratch), (*FLAGS, *machine.flags, *machine.link), machine.compiler)
+            test = partial(run_selftest, Path(scratch), shapes, emulator=machine.emulator)
+            yield name, machine.compiler, f"-O2 for {machine.name}", *_replayed(test, few.vectors)
+
+
+def _replaying(files: Mapping[str, bytes], folder: Path) -> None:
+    """Let the self test in `folder` replay the vectors of `files`."""
+    for name in ("test/selftest.c", "test/golden.bin"):
+        (folder / name).write_bytes(files[name])
 
 
 @cache
@@ -82,6 +96,23 @@ def _shown(flags: tuple[str, ...]) -> str:
     return " ".join(
         "-fsanitize=address,undefined" if flag == SANITIZERS[0] else flag for flag in flags if flag != SANITIZERS[1]
     )
+
+
+@cache
+def _machines() -> list[Machine]:
+    """The machines that can be emulated here; prints what the others lack."""
+    for machine in MACHINES:
+        if machine.missing:
+            print(f"not on {machine.name}: {machine.missing}", flush=True)
+    return [machine for machine in MACHINES if not machine.missing]
+
+
+def _replayed(test: Callable[[], list[BoundaryResult]], vectors: int) -> tuple[str, str, str]:
+    """(vectors, integers compared, "0" or the first mismatch) of a `test` that runs all vectors of its file."""
+    try:
+        return f"{vectors:,}", f"{sum(r.compared for r in test()):,}", "0"
+    except VerificationError as error:
+        return f"{vectors:,}", "0", str(error)
 
 
 def _compared(test: Callable[[int], list[BoundaryResult]], plan: Plan, seconds: float) -> tuple[str, str, str]:

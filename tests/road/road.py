@@ -18,6 +18,7 @@ from microstage.errors import MicrostageError
 from microstage.interface import golden
 from microstage.stage import stage_main
 from microstage_bench.compiling import FORMS
+from microstage_bench.emulators import MACHINES
 from microstage_bench.random_networks import RandomNetwork
 from microstage_cbackend.__main__ import run as cbackend
 from microstage_cbackend.build import FLAGS, compile_selftest, run_selftest
@@ -30,6 +31,7 @@ from microstage_streamline.__main__ import run as streamline
 __all__ = ["Failure", "travel"]
 
 _LONGEST = 1000
+_MACHINES = [machine for machine in MACHINES if not machine.missing]
 
 
 @dataclass(frozen=True)
@@ -46,25 +48,33 @@ class Failure:
 
 
 def travel(network: RandomNetwork, folder: Path, compilation: int) -> Failure | None:
-    """The first thing that goes wrong; `compilation` chooses one of prove's, beside the stage's own.
+    """The first thing that goes wrong; `compilation` chooses one of prove's, beside the stage's own, or one for another
+    machine that is emulated here.
 
     In it the answers are compared where floats compute the network exactly and the C has functions of real numbers,
-    elsewhere the golden integers.
+    elsewhere, and on other machines, the golden integers.
     """
     given = folder / "network"
     given.mkdir(parents=True)
     (given / "model.onnx").write_bytes(network.model.SerializeToString())
     settings = Session(REPOSITORY, {"ONNX": str(given / "model.onnx"), "VOLUMES": str(folder)}).parameters
     graphs, c = folder / "graphs", folder / "c"
-    compiler, flags = FORMS[compilation % len(FORMS)]
-    words = [word for flag in flags for word in flag.split()]
     return (
         _stage("streamline", streamline, {"network": given}, settings["streamline"], graphs, folder)
         or _stage("cbackend", cbackend, {"streamline": graphs}, settings["cbackend"], c, folder)
-        or (
-            _answers(network, c, compiler, words) if _answerable(network, c) else _self_test(graphs, c, compiler, words)
-        )
+        or _compiled(network, graphs, c, compilation)
     )
+
+
+def _compiled(network: RandomNetwork, graphs: Path, c: Path, compilation: int) -> Failure | None:
+    """What is wrong in one more compilation."""
+    turn = compilation % (len(FORMS) + len(_MACHINES))
+    if turn >= len(FORMS):
+        machine = _MACHINES[turn - len(FORMS)]
+        return _self_test(graphs, c, machine.compiler, ["-O2", *machine.flags, *machine.link], machine.emulator)
+    compiler, flags = FORMS[turn]
+    words = [word for flag in flags for word in flag.split()]
+    return _answers(network, c, compiler, words) if _answerable(network, c) else _self_test(graphs, c, compiler, words)
 
 
 def _stage(name: str, run, inputs: dict[str, Path], values: dict, out: Path, folder: Path) -> Failure | None:
@@ -82,11 +92,13 @@ def _answerable(network: RandomNetwork, c: Path) -> bool:
     return network.recipe.exact and any(c.glob("*_float.h"))
 
 
-def _self_test(graphs: Path, c: Path, compiler: str, words: Sequence[str]) -> Failure | None:
+def _self_test(
+    graphs: Path, c: Path, compiler: str, words: Sequence[str], emulator: tuple[str, ...] = ()
+) -> Failure | None:
     """Every golden integer again."""
     try:
         compile_selftest(c, (FLAGS[0], *words), compiler)
-        run_selftest(c, make_plan(read_model(graphs), golden.load(graphs / golden.FILE)).shapes())
+        run_selftest(c, make_plan(read_model(graphs), golden.load(graphs / golden.FILE)).shapes(), emulator=emulator)
     except MicrostageError as error:
         return Failure(f"self test {compiler} {' '.join(words)}", str(error)[:_LONGEST])
     return None
