@@ -29,23 +29,30 @@ MS_INLINE int32_t ms_sum_rvv(vint32m8_t sums)
     return sum;
 }
 
-/* Sums of one patch and two rows of `used` weights. All instructions leave what is behind a vector as it is (_tu): sums need it, and
- * others would change the setting each time.
+/* Adds the products of `vl` inputs and weights of two rows, and goes on. All instructions leave what is behind a vector as it is (_tu):
+ * sums need it, and others would change the setting each time.
  */
+#define MS_PRODUCTS_RVV(vl)                                                                       \
+    x = __riscv_vle16_v_i16m4_tu(x, patch, vl);                                                   \
+    w = __riscv_vsext_vf2_i16m4_tu(w, bytes = __riscv_vle8_v_i8m2_tu(bytes, r0, vl), vl);         \
+    s0 = __riscv_vwmacc_vv_i32m8_tu(s0, x, w, vl);                                                \
+    w = __riscv_vsext_vf2_i16m4_tu(w, bytes = __riscv_vle8_v_i8m2_tu(bytes, r1, vl), vl);         \
+    s1 = __riscv_vwmacc_vv_i32m8_tu(s1, x, w, vl);                                                \
+    used -= vl, patch += vl, r0 += vl, r1 += vl
+
+/* Sums of one patch and two rows of `used` weights: whole vectors, whose length is set once, then the rest. */
 MS_INLINE void ms_dot_rows_rvv(const int16_t *patch, const int8_t *r0, const int8_t *r1, size_t used, int32_t *first, int32_t *second)
 {
-    vint32m8_t s0 = __riscv_vmv_v_x_i32m8(0, __riscv_vsetvlmax_e32m8()), s1 = s0;
+    const size_t most = __riscv_vsetvlmax_e16m4();
+    vint32m8_t s0 = __riscv_vmv_v_x_i32m8(0, most), s1 = s0;
     vint16m4_t x = __riscv_vundefined_i16m4(), w = x;
     vint8m2_t bytes = __riscv_vundefined_i8m2();
-    for (size_t vl; used > 0; used -= vl, patch += vl, r0 += vl, r1 += vl) {
-        vl = __riscv_vsetvl_e16m4(used);
-        x = __riscv_vle16_v_i16m4_tu(x, patch, vl);
-        bytes = __riscv_vle8_v_i8m2_tu(bytes, r0, vl);
-        w = __riscv_vsext_vf2_i16m4_tu(w, bytes, vl);
-        s0 = __riscv_vwmacc_vv_i32m8_tu(s0, x, w, vl);
-        bytes = __riscv_vle8_v_i8m2_tu(bytes, r1, vl);
-        w = __riscv_vsext_vf2_i16m4_tu(w, bytes, vl);
-        s1 = __riscv_vwmacc_vv_i32m8_tu(s1, x, w, vl);
+    while (used >= most) {
+        MS_PRODUCTS_RVV(most);
+    }
+    if (used) {
+        const size_t left = __riscv_vsetvl_e16m4(used);
+        MS_PRODUCTS_RVV(left);
     }
     *first = ms_sum_rvv(s0);
     *second = ms_sum_rvv(s1);
