@@ -102,7 +102,7 @@ MS_INLINE int32_t ms_weight_rv32(const uint8_t *w, const int t, const int bits)
     MS_IN_ORDER_RV32;
 
 /* sums[f][r] of four filters and four patches, from `start` on; byte k of patch r is patches[4 * k + r]. */
-MS_INLINE void ms_dot_4x4_rv32(const uint8_t *patches, const uint8_t *w, int32_t depth, const int32_t *start, int32_t sums[4][4], const int bits)
+MS_INLINE void ms_dot_four_rv32(const uint8_t *patches, const uint8_t *w, int32_t depth, const int32_t *start, int32_t sums[4][4], const int bits)
 {
     int32_t a0 = start[0], b0 = start[1], c0 = start[2], d0 = start[3], a1 = a0, b1 = b0, c1 = c0, d1 = d0;
     int32_t a2 = a0, b2 = b0, c2 = c0, d2 = d0, a3 = a0, b3 = b0, c3 = c0, d3 = d0, v;
@@ -125,7 +125,7 @@ MS_INLINE void ms_dot_4x4_rv32(const uint8_t *patches, const uint8_t *w, int32_t
 }
 
 /* sums[f] of eight filters, the second four from `next` on, and one patch. */
-MS_INLINE void ms_dot_1x8_rv32(const uint8_t *patch, const uint8_t *w, const uint8_t *next, int32_t depth, int32_t start, int32_t sums[8],
+MS_INLINE void ms_dot_one_rv32(const uint8_t *patch, const uint8_t *w, const uint8_t *next, int32_t depth, int32_t start, int32_t sums[8],
                                const int bits)
 {
     int32_t a0 = start, a1 = start, a2 = start, a3 = start, b0 = start, b1 = start, b2 = start, b3 = start;
@@ -150,71 +150,72 @@ MS_INLINE void ms_dot_1x8_rv32(const uint8_t *patch, const uint8_t *w, const uin
     sums[0] = a0, sums[1] = a1, sums[2] = a2, sums[3] = a3, sums[4] = b0, sums[5] = b1, sums[6] = b2, sums[7] = b3;
 }
 
-/* Writes what `count` positions from p on have of filter f. */
-MS_INLINE void ms_end_rv32(const int32_t *sums, int32_t count, void *y, int32_t p, int32_t f, int32_t filters, ms_small_stage stage)
+/* Functions of their own for each width: a network has those that it calls, and callers' values leave the registers to the sums. */
+typedef void ms_four_rv32(const uint8_t *patches, const uint8_t *w, int32_t depth, const int32_t *start, int32_t sums[4][4]);
+typedef void ms_one_rv32(const uint8_t *patch, const uint8_t *w, const uint8_t *next, int32_t depth, int32_t start, int32_t sums[8]);
+#define MS_DOTS_RV32(bits)                                                                                                         \
+    static MS_ONCE void ms_four_##bits##_rv32(const uint8_t *patches, const uint8_t *w, int32_t depth, const int32_t *start,        \
+                                              int32_t sums[4][4])                                                                  \
+    {                                                                                                                              \
+        ms_dot_four_rv32(patches, w, depth, start, sums, bits);                                                                    \
+    }                                                                                                                              \
+    static MS_ONCE void ms_one_##bits##_rv32(const uint8_t *patch, const uint8_t *w, const uint8_t *next, int32_t depth, int32_t start, \
+                                             int32_t sums[8])                                                                      \
+    {                                                                                                                              \
+        ms_dot_one_rv32(patch, w, next, depth, start, sums, bits);                                                                 \
+    }
+MS_DOTS_RV32(8)
+MS_DOTS_RV32(4)
+MS_DOTS_RV32(2)
+MS_DOTS_RV32(1)
+
+/* Writes `count` sums: sum i goes to place at + i * step, as what filter f + i * next has. `line` is the stage's, near at hand. */
+MS_INLINE void ms_end_rv32(const int32_t *sums, int32_t count, void *y, int32_t at, int32_t step, int32_t f, int32_t next,
+                           const ms_small_stage *stage, const ms_line *line)
 {
-    if (stage.line) {
-        const int32_t bias = stage.q[2 * f], multiplier = stage.q[2 * f + 1];
-        for (int32_t r = 0; r < count; r++) {
-            ((uint8_t *)y)[(p + r) * filters + f] = ms_small_level(sums[r] + bias, multiplier, stage.line);
+    if (stage->line) {
+        const int32_t *q = stage->q + 2 * f;
+        for (int32_t i = 0; i < count; i++, at += step, q += 2 * next) {
+            ((uint8_t *)y)[at] = ms_small_level(sums[i] + q[0], q[1], line);
         }
     } else {
-        for (int32_t r = 0; r < count; r++) {
-            ms_small_store(y, (p + r) * filters + f, f, sums[r], stage);
+        for (int32_t i = 0; i < count; i++) {
+            ms_small_store(y, at + i * step, f + i * next, sums[i], *stage);
         }
     }
 }
 
 /* All filters of four positions from p on. */
-MS_INLINE void ms_four_positions_rv32(const uint8_t *patches, const uint8_t *w, void *y, int32_t p, const int32_t *start,
-                                      const ms_small_conv_shape *shape, const ms_small_stage *stage, const int bits)
+static MS_ONCE void ms_four_positions_rv32(const uint8_t *patches, const uint8_t *w, void *y, int32_t p, const int32_t *start,
+                                           const ms_small_conv_shape *shape, const ms_small_stage *stage, ms_four_rv32 *dot)
 {
-    const int32_t filters = shape->filters, depth = shape->depth;
+    const int32_t filters = shape->filters, depth = shape->depth, quad = depth / 2 * shape->bits;
     const ms_line none = {0, 0, 0, 0, 0}, line = stage->line ? *stage->line : none;
     int32_t sums[4][4];
-    for (int32_t f = 0; f < filters; f += 4, w += depth / 2 * bits) {
-        ms_dot_4x4_rv32(patches, w, depth, start, sums, bits);
+    for (int32_t f = 0; f < filters; f += 4, w += quad) {
+        dot(patches, w, depth, start, sums);
         for (int32_t j = 0; j < 4 && f + j < filters; j++) {
-            ms_end_rv32(sums[j], 4, y, p, f + j, filters, (ms_small_stage){stage->q, stage->line ? &line : 0, stage->requant});
+            ms_end_rv32(sums[j], 4, y, p * filters + f + j, filters, f + j, 0, stage, &line);
         }
     }
 }
 
 /* All filters of position p. */
-MS_INLINE void ms_one_position_rv32(const uint8_t *patch, const uint8_t *w, void *y, int32_t p, const int32_t *start,
-                                    const ms_small_conv_shape *shape, const ms_small_stage *stage, const int bits)
+static MS_ONCE void ms_one_position_rv32(const uint8_t *patch, const uint8_t *w, void *y, int32_t p, int32_t start,
+                                         const ms_small_conv_shape *shape, const ms_small_stage *stage, ms_one_rv32 *dot)
 {
-    const int32_t filters = shape->filters, depth = shape->depth, quad = depth / 2 * bits;
+    const int32_t filters = shape->filters, depth = shape->depth, quad = depth / 2 * shape->bits;
+    const ms_line none = {0, 0, 0, 0, 0}, line = stage->line ? *stage->line : none;
     int32_t sums[8];
     for (int32_t f = 0; f < filters; f += 8, w += 2 * quad) {
-        ms_dot_1x8_rv32(patch, w, f + 4 < filters ? w + quad : w, depth, *start, sums, bits);
-        for (int32_t j = 0; j < 8 && f + j < filters; j++) {
-            ms_small_store(y, p * filters + f + j, f + j, sums[j], *stage);
-        }
+        dot(patch, w, f + 4 < filters ? w + quad : w, depth, start, sums);
+        ms_end_rv32(sums, filters - f < 8 ? filters - f : 8, y, p * filters + f, 1, f, 1, stage, &line);
     }
 }
 
-/* Functions for each width: a network has the ones that it calls. */
-typedef void ms_positions_rv32(const uint8_t *patches, const uint8_t *w, void *y, int32_t p, const int32_t *start,
-                               const ms_small_conv_shape *shape, const ms_small_stage *stage);
-#define MS_POSITIONS_RV32(count, bits)                                                                                        \
-    static MS_ONCE void ms_##count##_##bits##_rv32(const uint8_t *patches, const uint8_t *w, void *y, int32_t p, const int32_t *start, \
-                                                   const ms_small_conv_shape *shape, const ms_small_stage *stage)                \
-    {                                                                                                                         \
-        ms_##count##_rv32(patches, w, y, p, start, shape, stage, bits);                                                          \
-    }
-MS_POSITIONS_RV32(four_positions, 8)
-MS_POSITIONS_RV32(four_positions, 4)
-MS_POSITIONS_RV32(four_positions, 2)
-MS_POSITIONS_RV32(four_positions, 1)
-MS_POSITIONS_RV32(one_position, 8)
-MS_POSITIONS_RV32(one_position, 4)
-MS_POSITIONS_RV32(one_position, 2)
-MS_POSITIONS_RV32(one_position, 1)
-
 /* scratch: the patches of four positions, byte by byte in turn, or that of one. */
 static MS_ONCE void ms_all_positions_rv32(const uint8_t *x, const uint8_t *w, void *y, uint8_t *patches, const ms_small_conv_shape *shape,
-                                          const ms_small_stage *stage, ms_positions_rv32 *four, ms_positions_rv32 *one)
+                                          const ms_small_stage *stage, ms_four_rv32 *four, ms_one_rv32 *one)
 {
     const int32_t positions = shape->out_height * shape->out_width;
     int32_t start[4] = {0, 0, 0, 0}, p = 0;
@@ -223,29 +224,24 @@ static MS_ONCE void ms_all_positions_rv32(const uint8_t *x, const uint8_t *w, vo
             ms_gather_four_rv32(x, patches + r, p + r, shape);
             start[r] = shape->bits < 8 ? ms_start_rv32(patches + r, shape, 4) : 0;
         }
-        four(patches, w, y, p, start, shape, stage);
+        ms_four_positions_rv32(patches, w, y, p, start, shape, stage, four);
     }
     for (; p < positions; p++) {
         ms_gather_one_rv32(x, patches, p, shape);
         start[0] = shape->bits < 8 ? ms_start_rv32(patches, shape, 1) : 0;
-        one(patches, w, y, p, start, shape, stage);
+        ms_one_position_rv32(patches, w, y, p, start[0], shape, stage, one);
     }
 }
 
 MS_INLINE void ms_small_conv_any_rv32(const uint8_t *x, const void *w, void *y, void *scratch, const ms_small_conv_shape *shape,
                                       ms_small_stage stage)
 {
-#define MS_CASE(bits)                                                                                                          \
-    case bits:                                                                                                                 \
-        ms_all_positions_rv32(x, w, y, scratch, shape, &stage, ms_four_positions_##bits##_rv32, ms_one_position_##bits##_rv32); \
-        break;
     switch (shape->bits) {
-    MS_CASE(8)
-    MS_CASE(4)
-    MS_CASE(2)
-    MS_CASE(1)
+    case 8: ms_all_positions_rv32(x, w, y, scratch, shape, &stage, ms_four_8_rv32, ms_one_8_rv32); break;
+    case 4: ms_all_positions_rv32(x, w, y, scratch, shape, &stage, ms_four_4_rv32, ms_one_4_rv32); break;
+    case 2: ms_all_positions_rv32(x, w, y, scratch, shape, &stage, ms_four_2_rv32, ms_one_2_rv32); break;
+    default: ms_all_positions_rv32(x, w, y, scratch, shape, &stage, ms_four_1_rv32, ms_one_1_rv32);
     }
-#undef MS_CASE
 }
 
 MS_INLINE void ms_small_conv_rv32(const uint8_t *x, const void *w, const int32_t *q, uint8_t *y, void *scratch,
