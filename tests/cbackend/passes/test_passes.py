@@ -62,13 +62,14 @@ def test_random_networks(tmp_path_factory, drawn):
     hold(read(model, tmp_path_factory.mktemp("q")), model, evaluate)
 
 
-@pytest.mark.parametrize("values", [(-1, 1), (0, 1)])
-def test_products_of_signs_count_bits(tmp_path, values):
+@pytest.mark.parametrize("values, planes", [((-1, 1), False), ((0, 1), True)])
+def test_products_of_signs_count_bits(tmp_path, values, planes):
     from graphs import QONNX, Graph
 
     random, g = np.random.default_rng(0), Graph()
     scale, bias = float(values[1] - values[0]), float(values[0])
-    x, channels = g.input("x", (1, 8, 8, 3)), 3
+    x, channels = g.input("x", (1, 3, 8, 8) if planes else (1, 8, 8, 3)), 3
+    x = g.node("Transpose", x, perm=[0, 2, 3, 1]) if planes else x
     for filters, size in ((70, 3), (6, 2), (5, 1)):
         x = g.node("Im2Col", x, domain=QONNX, stride=[1, 1], kernel_size=[size, size], input_shape="")
         x = g.node("MatMul", x, g.constant(f"w{filters}", random.choice([-1, 1], (size * size * channels, filters))))
