@@ -1,18 +1,24 @@
 """For small machines: lines of eight bytes a channel equal the stage at every sum, and what is read as it lies."""
 
 import numpy as np
-from graphs import Graph, evaluate
+from graphs import Graph, evaluate, single
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from integer_networks import networks
 from test_passes import hold, read
-from written import equal
+from written import equal, write_files
 
+from microstage.interface import golden
+from microstage_bench.compiling import SANITIZERS
+from microstage_cbackend.build import SMALL_MACHINE, compile_selftest, run_selftest
+from microstage_cbackend.generate import read_model
 from microstage_cbackend.passes import COMMON
 from microstage_cbackend.passes.small import lower_small
 from microstage_cbackend.passes.small.fit_line import fit_line
 from microstage_cbackend.program.fits import fit_affine
 from microstage_cbackend.program.ir import KernelCall, Tensor
 from microstage_cbackend.program.requantise import Search
+from microstage_cbackend.vectors.plan import make_plan
 
 CHANNELS, REACH = 6, 20_000
 
@@ -92,3 +98,16 @@ def test_gates_of_one_input_are_one_matrix(tmp_path):
         run(part)
     kernels = [layer.kernel for layer in lower_small(part).layers]
     assert kernels == ["ms_copy", "ms_copy", "ms_small_conv_sums", *["ms_stage"] * 3]
+
+
+@given(networks())
+@settings(max_examples=5, deadline=None)
+def test_random_networks_in_c_stay_in_their_memory(tmp_path_factory, drawn):
+    graph, output = drawn
+    folder = tmp_path_factory.mktemp("c")
+    source = single(folder / "in", graph, [output], oracle=evaluate)
+    model = read_model(source)
+    plan = make_plan(model, golden.load(source / golden.FILE))
+    write_files(model, plan, folder)
+    compile_selftest(folder, ("-std=c99", "-O1", SMALL_MACHINE, *SANITIZERS))
+    assert all(r.compared == r.equal > 0 for r in run_selftest(folder, plan.shapes()))
