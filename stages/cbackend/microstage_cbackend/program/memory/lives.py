@@ -117,13 +117,28 @@ def _walk(times: np.ndarray, walk: int) -> np.ndarray:
 
 
 def most_alive(buffers: list[Buffer]) -> int:
-    """Return the most bytes that are needed at one time, below which no plan is possible."""
+    """Return the most bytes that are needed at one time, below which no plan is possible.
+
+    Layers whose buffers are fewer bytes in sum than that are not looked into.
+    """
     most = 0
-    for walk in range(max((len(t) for b in buffers for t in (b.born, b.dies)), default=0)):
-        ends = [_changes(_walk(b.born, walk), _walk(b.dies, walk)) for b in buffers]
-        times, changes = (np.concatenate(parts) for parts in zip(*ends))
-        most = max(most, int(np.cumsum(changes[np.lexsort((changes, times))]).max()))
+    layers = {layer for b in buffers for layer in (b.first, b.last)}
+    together = [[b for b in buffers if b.first <= layer <= b.last] for layer in layers]
+    for met in sorted(together, key=_bytes, reverse=True):
+        if _bytes(met) <= most:
+            break
+        most = max(most, *(_alive_at_once(met, walk) for walk in range(2)))
     return most
+
+
+def _bytes(buffers: list[Buffer]) -> int:
+    return sum(b.bytes for b in buffers)
+
+
+def _alive_at_once(buffers: list[Buffer], walk: int) -> int:
+    ends = [_changes(_walk(b.born, walk), _walk(b.dies, walk)) for b in buffers]
+    times, changes = (np.concatenate(parts) for parts in zip(*ends))
+    return int(np.cumsum(changes[np.lexsort((changes, times))]).max())
 
 
 def _changes(born: np.ndarray, dies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
