@@ -29,8 +29,9 @@ def run_stage(tmp_path):
 
 @pytest.fixture
 def one_form(monkeypatch):
-    """`make prove` with one compilation of the C, and the interpreter that the stage has compiled."""
+    """`make prove` with one compilation of the C, on this machine, and the interpreter that the stage has compiled."""
     monkeypatch.setattr(prove, "FORMS", [("gcc", ("-O1", *prove.SANITIZERS))])
+    monkeypatch.setattr(prove, "_machines", list)
     monkeypatch.setattr(prove, "INTERPRETERS", [("gcc", ("-O1",))])
     monkeypatch.setattr(prove, "compile_interpreter", lambda *_: compiled_once())
 

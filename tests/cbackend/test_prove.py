@@ -8,6 +8,7 @@ import prove
 import pytest
 from networks import H, N, T
 from random_vectors import random_vectors
+from written import CORTEX_M4
 
 from microstage_cbackend.generate import read_model
 from microstage_cbackend.network_file.reading.file import read_container
@@ -42,6 +43,14 @@ def test_integers_of_whole_sequences_and_streams_are_compared(made):
     )  # features, states, states behind calls, the head alone and the whole
     assert row[0] == "tiny" and row[3:] == (str(VECTORS), f"{VECTORS * each:,}", "0")
     assert interpreted[2].startswith("interpreter") and interpreted[3:] == (str(VECTORS), f"{VECTORS * 4:,}", "0")
+
+
+def test_the_c_runs_on_other_machines_too(made, monkeypatch):
+    if CORTEX_M4.missing:
+        pytest.skip(CORTEX_M4.missing)
+    monkeypatch.setattr(prove, "_machines", lambda: [CORTEX_M4])
+    *here, there = prove.prove("tiny", *made, VECTORS, 60)
+    assert len(here) == 2 and there[2] == "-O2 for cortex-m4" and there[-1] == "0"
 
 
 def test_a_wrong_integer_is_a_mismatch(made, monkeypatch):
