@@ -83,6 +83,15 @@ def test_products_of_signs_count_bits(tmp_path, values, planes):
     assert kernels == {"ms_pad_u8", "ms_conv_u8", "ms_pack", "ms_or_pool", "ms_xnor_bits", "ms_xnor_sums", "ms_stage"}
 
 
+def test_a_depthwise_convolution_sees_channels_side_by_side_in_every_lowering(tmp_path):
+    from graphs import Graph
+
+    random, g = np.random.default_rng(0), Graph()
+    x = g.node("Conv", g.input("x", (1, 3, 6, 6)), g.constant("w", random.integers(-9, 9, (3, 1, 3, 3))), group=3)
+    model = g.model(g.threshold(x, [range(-80, 81, 20)], layout="NCHW"))
+    hold(read(model, tmp_path), model, evaluate)
+
+
 def test_counts_of_equal_bits_become_products_of_signs(tmp_path):
     from graphs import QONNX, Graph
 

@@ -45,7 +45,8 @@ def on_depthwise(part: Part, layer: KernelCall) -> None:
 def _reads(part: Part, layer: KernelCall) -> np.ndarray:
     """Let `layer` read bytes where they lie; return its weights in the order in which it then sees them."""
     image = _image(layer)
-    source = source_of(part, layer.inputs[0], (image["height"], image["width"], image["channels"]))
+    size = (image["height"], image["width"], image["channels"])
+    source = source_of(part, layer.inputs[0], size, planes=layer.kernel != "ms_depthwise")
     weights, w = _rows(layer, source), layer.inputs[1]
     layer.inputs = [source.tensor, Tensor(w.name, weights.shape, w.low, w.high, weights, declared="int8_t")]
     layer.shape = {**image, **source.shape}

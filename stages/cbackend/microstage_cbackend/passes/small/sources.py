@@ -21,8 +21,11 @@ class ImageSource(NamedTuple):
     shape: dict[str, int]
 
 
-def source_of(part: Part, x: Tensor, size: tuple[int, int, int]) -> ImageSource:
-    """Return where a layer that reads `x`, an image of `size` (height, width, channels), reads its bytes."""
+def source_of(part: Part, x: Tensor, size: tuple[int, int, int], planes: bool = True) -> ImageSource:
+    """Return where a layer that reads `x`, an image of `size` (height, width, channels), reads its bytes.
+
+    `planes`: it can read channels one after another.
+    """
     flip = 128 if x.ctype == "int8_t" else 0
     copy = producer(part, x)
     read = read_by(copy) if copy is not None else None
@@ -33,6 +36,6 @@ def source_of(part: Part, x: Tensor, size: tuple[int, int, int]) -> ImageSource:
     places = (read - first).reshape(size)
     if np.array_equal(places.ravel(), np.arange(read.size)):
         return ImageSource(root.view(name, places + first), False, {"flip": flip})
-    if np.array_equal(np.moveaxis(places, -1, 0).ravel(), np.arange(read.size)):
+    if planes and np.array_equal(np.moveaxis(places, -1, 0).ravel(), np.arange(read.size)):
         return ImageSource(root.view(name, places + first), True, {"planes": size[2], "channels": 1, "flip": flip})
     return ImageSource(x, False, {"flip": 128 if x.ctype == "int8_t" else 0})
