@@ -111,7 +111,7 @@ def files_of(model: Model, plan: Plan) -> dict[str, bytes]:
         "CMakeLists.txt": cmake(model.name, sources, chosen, headers, in_data),
         "README.md": readme(program, real, sound, plan.vectors, bool(stored)),
         "layers.json": json.dumps({w.part.name: w.layers() for w in program.writers}, indent=1, sort_keys=True) + "\n",
-        "proofs.json": json.dumps({part.name: part.proofs for part in model.parts}, indent=1, sort_keys=True) + "\n",
+        "proofs.json": json.dumps({part.name: part.proven for part in model.parts}, indent=1, sort_keys=True) + "\n",
     }
     texts |= packages(program, taken) | board(program, plan, sound, sources) | wav_example(sound, sources) | versions
     if stored:

@@ -1,5 +1,7 @@
 """For small machines: lines of eight bytes a channel equal the stage at every sum, and what is read as it lies."""
 
+import json
+
 import numpy as np
 from graphs import Graph, evaluate, single
 from hypothesis import given, settings
@@ -82,6 +84,8 @@ def test_planes_of_signed_bytes_are_read_as_they_lie(tmp_path):
     assert (first["planes"], first["channels"], first["flip"]) == (3, 1, 128)
     compared = equal(tmp_path, g, "y")
     assert compared["small.y"] == compared["y"]
+    (proofs,) = json.loads((tmp_path / "out" / "proofs.json").read_text()).values()
+    assert [proof["form"] for proof in proofs if proof.get("machine") == "small"] == ["line", "line"]
 
 
 def test_gates_of_one_input_are_one_matrix(tmp_path):

@@ -236,6 +236,11 @@ class Part:
     small: Part | None = None
     "The same between the same inputs and outputs, as small machines run it; None where they run this."
 
+    @property
+    def proven(self) -> list[dict]:
+        """Return what was proven of each layer, of those for small machines too."""
+        return [*self.proofs, *(self.small.proofs if self.small else [])]
+
     def writers(self, tensor: Tensor) -> list[KernelCall]:
         """Return the layers that write into the memory of `tensor`."""
         return [layer for layer in self.layers if layer.output.root is tensor.root]
