@@ -101,4 +101,22 @@ MS_INLINE void ms_small_store(void *y, int32_t at, int32_t f, int32_t sum, ms_sm
     }
 }
 
+/* What is stored for `count` sums of filter f, `step` apart: to every `y_step`-th byte of y. */
+MS_INLINE void ms_small_requantise(const int32_t *sums, int32_t step, uint8_t *y, int32_t y_step, int32_t count, int32_t f, const ms_requant *q)
+{
+    const int32_t multiplier = q->multiplier[f], shift = q->shift - 32;
+    const int64_t offset = q->offset[f];
+    if (q->kink || q->even || shift < 0) {
+        for (; count > 0; count--, sums += step, y += y_step) {
+            *y = ms_requantise(*sums, f, q);
+        }
+        return;
+    }
+    for (; count > 0; count--, sums += step, y += y_step) {
+        const int32_t level = (int32_t)(((int64_t)*sums * multiplier + offset) >> 32) >> shift;
+        const int32_t held = level < q->low ? q->low : level > q->high ? q->high : level;
+        *y = (uint8_t)(held ^ q->flip);
+    }
+}
+
 #endif

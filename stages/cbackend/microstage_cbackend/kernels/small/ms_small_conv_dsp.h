@@ -56,9 +56,10 @@ static inline void ms_small_outputs_dsp(const ms_layer_dsp *layer, ms_dot_dsp *d
 }
 
 /* A function of its own: its many registers are not on the stack while sums are made. */
-static __attribute__((noinline, unused)) uint8_t ms_small_requantise_dsp(int32_t sum, int32_t f, const ms_requant *q)
+static __attribute__((noinline, unused)) void ms_small_requantise_dsp(const int32_t *sums, int32_t step, uint8_t *y, int32_t y_step, int32_t count,
+                                                                      int32_t f, const ms_requant *q)
 {
-    return ms_requantise(sum, f, q);
+    ms_small_requantise(sums, step, y, y_step, count, f, q);
 }
 
 /* The sums of one block of filters after the other, requantised. */
@@ -68,10 +69,8 @@ static __attribute__((noinline)) void ms_small_requantised_dsp(const ms_layer_ds
     for (int32_t f = 0; f < filters; f += row) {
         const int32_t count = filters - f < row ? filters - f : row;
         ms_small_call_dsp(layer, dot, f, positions > 1 ? row : count, (uint8_t *)sums, 4 * row, 4);
-        for (int32_t r = 0; r < positions; r++) {
-            for (int32_t i = 0; i < count; i++) {
-                y[r * filters + f + i] = ms_small_requantise_dsp(sums[r * row + i], f + i, layer->requant);
-            }
+        for (int32_t i = 0; i < count; i++) {
+            ms_small_requantise_dsp(sums + i, row, y + f + i, filters, positions, f + i, layer->requant);
         }
     }
 }

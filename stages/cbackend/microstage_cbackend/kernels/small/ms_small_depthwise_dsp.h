@@ -238,7 +238,12 @@ MS_SMALL_STATIC void ms_small_sums_any_dsp(ms_small_depthwise_job_dsp *job, int3
 /* What is stored for `count` sums of channel c. */
 MS_SMALL_STATIC void ms_small_store_sums_dsp(const ms_small_depthwise_job_dsp *job, uint8_t *y, int32_t c, int32_t count)
 {
-    for (int32_t i = 0; i < count; i++, y += job->planes.shape->channels) {
+    const int32_t channels = job->planes.shape->channels;
+    if (job->stage.requant) {
+        ms_small_requantise(job->sums, 1, y, channels, count, c, job->stage.requant);
+        return;
+    }
+    for (int32_t i = 0; i < count; i++, y += channels) {
         ms_small_store(y, 0, c, job->sums[i], job->stage);
     }
 }
