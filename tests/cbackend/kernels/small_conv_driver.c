@@ -11,8 +11,8 @@
 
 #include "ms_small_conv.h"
 
-enum { LINE, SUMS, REQUANT, NUMBERS = 34, BUFFERS = 8, ROOM = 1 << 20, GUARD = 64 };
-enum { X, ROWS, ROWS_Q, FORM, FORM_Q, MULTIPLIER, OFFSET, Y };
+enum { LINE, SUMS, REQUANT, NUMBERS = 34, BUFFERS = 10, ROOM = 1 << 20, GUARD = 64 };
+enum { X, ROWS, ROWS_Q, FORM, FORM_Q, MULTIPLIER, OFFSET, KINK, EDGE, Y };
 
 typedef struct { int32_t bytes; uint8_t *data; } buffer;
 
@@ -114,7 +114,8 @@ static void take(const int32_t *n, const buffer *b)
 {
     memcpy(&shape, n, sizeof shape);
     memcpy(&line, n + 20, sizeof line);
-    requant = (ms_requant){(const int32_t *)b[MULTIPLIER].data, (const int64_t *)b[OFFSET].data, n[25], n[26], n[27], n[28], n[29], n[30], 0, 0};
+    requant = (ms_requant){(const int32_t *)b[MULTIPLIER].data, (const int64_t *)b[OFFSET].data, n[25], n[26], n[27], n[28], n[29], n[30],
+                           b[KINK].bytes ? (const int64_t *)b[KINK].data : 0, *(const int64_t *)b[EDGE].data};
 }
 
 static __attribute__((noinline)) void run_form(int32_t kind, const buffer *b, uint8_t *y, void *scratch)

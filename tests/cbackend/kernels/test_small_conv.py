@@ -116,6 +116,43 @@ def drawn_line(random: np.random.Generator, sums: np.ndarray) -> Line:
     return Line(np.stack([bias, multiplier], axis=1), numbers)
 
 
+class Requant(NamedTuple):
+    """Hold multipliers, offsets, kinks (or none) and edge, and shift, low, high, even, zero, flip."""
+
+    constants: list[np.ndarray]
+    numbers: list[int]
+
+    def of(self, sums: np.ndarray) -> np.ndarray:
+        multiplier, offset, kink, edge = self.constants
+        shift, low, high, even, zero, flip = self.numbers
+        values = sums * multiplier.astype(np.int64) + offset
+        values = values - np.where(values < edge, kink, 0) if kink.size else values
+        levels = values >> shift
+        levels = levels - (even & (values % (1 << shift) == 0) & ((levels ^ zero) & 1))
+        return np.clip(levels, low, high).astype(np.uint8) ^ np.uint8(flip)
+
+
+def drawn_requant(random: np.random.Generator, sums: np.ndarray) -> Requant:
+    """Return one of any shift whose outputs go from below 0 to above 255, or as steep as it can be; a third round twice
+    or to even.
+    """
+    filters, shift = sums.shape[1], int(random.choice([32, 32, 32, 33, 36, 40, 46, 62, 31, 20]))
+    reach, kind = int(np.abs(sums).max()) + 1, random.integers(0, 6)
+    slope = np.minimum(random.integers(1, 400, filters) * (1 << min(shift, 50)) // reach, 2**31 - 1)
+    if shift >= 32 and random.integers(0, 4) == 0:
+        slope = np.full(filters, 2**31 - 1)
+    multiplier = slope * random.choice([1, 1, -1], filters)
+    offset = random.integers(-(50 << min(shift, 50)), 300 << min(shift, 50), filters)
+    if kind == 0:
+        multiplier, offset = multiplier >> shift - 2 << shift - 2, offset >> shift - 2 << shift - 2
+    kink = random.integers(0, 2 << min(shift, 50), filters if kind == 1 else 0)
+    edge = np.array([int(random.integers(0, 256)) << min(shift, 50)])
+    low, high = sorted(random.integers(0, 256, 2)) if random.integers(0, 2) else (0, 255)
+    parity, flip = int(random.integers(0, 2)), int(random.choice([0, 0, 128]))
+    numbers = [shift, int(low), int(high), int(kind == 0), parity, flip]
+    return Requant([multiplier.astype("<i4"), *(v.astype("<i8") for v in (offset, kink, edge))], numbers)
+
+
 def drawn_case(random: np.random.Generator, kind: int) -> Case:
     shape = drawn_shape(random)
     values = [np.arange(256), [255], [0, 255]][random.integers(0, 3)]
@@ -170,24 +207,22 @@ class Case:
         sums = patches_of(x, shape) @ weights.T
         reach = int(np.abs(sums).max() + np.abs(line.q[:, 0]).max() * (kind == LINE))
         shape["together"] = filters_together(weights, shape, reach)
-        half = 1 << 39
-        multiplier, offset = line.q[:, 1].astype(np.int32), random.integers(0, 256, shape["filters"]) * 2 * half + half
+        requant = drawn_requant(random, sums)
         if kind == LINE:
             self.expected = line.of(sums)
         elif kind == SUMS:
             self.expected = sums.astype("<i4")
         else:
-            levels = (sums * multiplier.astype(np.int64) + offset) >> 40
-            self.expected = np.clip(levels, 3, 250).astype(np.uint8) ^ np.uint8(128)
+            self.expected = requant.of(sums)
         rows = pack_small_rows(weights.astype(np.int8), shape["bits"])
         skews = [int(n) for n in random.integers(0, 4, 2)] if kind != SUMS else [0, 0]
         apart = nearest(shape, kind)
         self.numbers = [
-            kind, *shape.values(), *line.numbers, 40, 3, 250, 0, 0, 128, *skews, apart, conv_scratch(shape)
+            kind, *shape.values(), *line.numbers, *requant.numbers, *skews, apart, conv_scratch(shape)
         ]  # fmt: skip
         self.buffers = [
             x.astype(np.uint8), rows, line.q.astype("<i4"), pack_small_pairs(weights, shape),
-            small_pairs_q(line.q, shape), multiplier, offset.astype("<i8"), np.zeros_like(self.expected),
+            small_pairs_q(line.q, shape), *requant.constants, np.zeros_like(self.expected),
         ]  # fmt: skip
 
     def data(self) -> bytes:
@@ -240,7 +275,7 @@ def machine_named(name: str, compiler: str = "gcc") -> Machine:
 
 def cases_of(seed: int, times: int) -> list[Case]:
     random = np.random.default_rng(seed)
-    return [drawn_case(random, kind) for kind in [LINE, LINE, SUMS, REQUANT] * times]
+    return [drawn_case(random, kind) for kind in [LINE, LINE, SUMS, REQUANT, REQUANT] * times]
 
 
 @pytest.mark.parametrize(("name", "compiler"), [("cortex-m4", "clang"), ("cortex-m7", "gcc"), ("cortex-m33", "gcc")])

@@ -14,9 +14,7 @@
 typedef struct {
     const ms_small_conv_shape *shape;
     const uint8_t *w;
-    const int32_t *q;
-    const ms_line *line;       /* null: sums */
-    const ms_requant *requant; /* not null: sums, requantised then */
+    ms_small_stage stage;
     ms_dot_function_dsp *four, *one;
     ms_spread_function_dsp *spread_four, *spread_one;
 } ms_layer_dsp;
@@ -33,21 +31,37 @@ static inline void ms_small_call_dsp(const ms_layer_dsp *layer, ms_dot_dsp *dot,
 {
     const int32_t bits = layer->shape->together == 1 ? 8 : layer->shape->bits;
     dot->w = layer->w + (first ? first * ms_small_depth_dsp(layer->shape) * bits / 8 : 0);
-    dot->q = layer->q + 2 * first;
     dot->y = y;
     dot->end = y + filters * each;
     dot->row = row;
     dot->function(dot);
 }
 
-/* Two filters at once write pairs: the last one of an odd number goes by `spare`. */
-static inline void ms_small_outputs_dsp(const ms_layer_dsp *layer, ms_dot_dsp *dot, int32_t positions, uint8_t *y, uint8_t *spare)
+/* The constants of a last filter that goes with none: a requantisation has no zeros behind them. */
+static inline void ms_small_last_dsp(const ms_layer_dsp *layer, ms_dot_dsp *dot, int32_t f, uint8_t *room)
 {
-    const int32_t filters = layer->shape->filters, each = layer->line ? 1 : 4, together = positions > 1 && layer->shape->together > 1 ? filters & ~1 : filters;
+    ms_small_constants_dsp(dot, &layer->stage, f);
+    if (layer->stage.requant) {
+        int64_t *const offset = (int64_t *)(void *)room;
+        int32_t *const multiplier = (int32_t *)(void *)(room + 16);
+        offset[0] = layer->stage.requant->offset[f];
+        multiplier[0] = layer->stage.requant->multiplier[f];
+        offset[1] = multiplier[1] = 0;
+        dot->offset.filters = offset;
+        dot->q = multiplier;
+    }
+}
+
+/* Two filters at once write pairs: the last one of an odd number goes by `spare`. */
+static inline void ms_small_outputs_dsp(const ms_layer_dsp *layer, ms_dot_dsp *dot, int32_t positions, uint8_t *y, uint8_t *spare, int32_t each)
+{
+    const int32_t filters = layer->shape->filters, together = positions > 1 && layer->shape->together > 1 ? filters & ~1 : filters;
     if (together) {
+        ms_small_constants_dsp(dot, &layer->stage, 0);
         ms_small_call_dsp(layer, dot, 0, together, y, filters * each, each);
     }
     if (together < filters) {
+        ms_small_last_dsp(layer, dot, together, spare + 8);
         ms_small_call_dsp(layer, dot, together, 2, spare, 2 * each, each);
         for (int32_t r = 0; r < positions; r++) {
             memcpy(y + (r * filters + together) * each, spare + r * 2 * each, (size_t)each);
@@ -70,7 +84,7 @@ static __attribute__((noinline)) void ms_small_requantised_dsp(const ms_layer_ds
         const int32_t count = filters - f < row ? filters - f : row;
         ms_small_call_dsp(layer, dot, f, positions > 1 ? row : count, (uint8_t *)sums, 4 * row, 4);
         for (int32_t i = 0; i < count; i++) {
-            ms_small_requantise_dsp(sums + i, row, y + f + i, filters, positions, f + i, layer->requant);
+            ms_small_requantise_dsp(sums + i, row, y + f + i, filters, positions, f + i, layer->stage.requant);
         }
     }
 }
@@ -93,33 +107,38 @@ static __attribute__((noinline)) void ms_small_walk_dsp(ms_walk_dsp *walk, const
 {
     const ms_layer_dsp *const layer = &walk->layer;
     const ms_small_conv_shape *shape = layer->shape;
-    const int32_t row = shape->filters * (layer->line || layer->requant ? 1 : 4);
+    const int32_t each = ms_small_each_dsp(&layer->stage), row = shape->filters * (layer->stage.requant ? 1 : each);
     int32_t left = shape->out_height * shape->out_width, count;
 
     ms_small_begin_dsp(&walk->gather, x, shape);
-    walk->dot.clamps = 0;
-    if (layer->line) {
-        ms_small_clamps_dsp(&walk->dot, layer->line);
-    }
+    ms_small_stage_dsp(&walk->dot, &layer->stage);
     for (; left > 0; left -= count, y += count * row) {
         count = left < MS_SMALL_POSITIONS ? 1 : MS_SMALL_POSITIONS;
         if (walk->gather.stride != count) {
             ms_small_take_dsp(walk, layer, count);
         }
         ms_small_patches_dsp(&walk->gather, walk->dot.x, count);
-        if (layer->requant) {
+        if (layer->stage.requant && each > 1) {
             ms_small_requantised_dsp(layer, &walk->dot, count, y, (int32_t *)walk->dot.x_end);
         } else {
-            ms_small_outputs_dsp(layer, &walk->dot, count, y, (uint8_t *)walk->dot.x_end);
+            ms_small_outputs_dsp(layer, &walk->dot, count, y, (uint8_t *)walk->dot.x_end, each);
         }
     }
 }
 
-/* ms_dot_<form>_dsp_<bits>_<end>: end is one of MS_SMALL_SHIFTS or, where that is 0, sums. */
+/* ms_dot_<form>_dsp_<bits>_<end>: end is one of MS_SMALL_SHIFTS, or one of these. */
+enum { MS_SMALL_END_SUMS = 0, MS_SMALL_END_REQUANT = -1, MS_SMALL_END_SHIFTED = -2 };
+MS_INLINE int32_t ms_small_end_dsp(const ms_line *line, const ms_requant *requant)
+{
+    return line ? line->shift : !ms_small_is_straight_dsp(requant) ? MS_SMALL_END_SUMS
+           : requant->shift == 32 ? MS_SMALL_END_REQUANT : MS_SMALL_END_SHIFTED;
+}
+
 #define MS_DSP_ENDS(form, bits, end) \
     ((end) == 1 ? ms_dot_##form##_dsp_##bits##_1 : (end) == 4 ? ms_dot_##form##_dsp_##bits##_4 \
      : (end) == 7 ? ms_dot_##form##_dsp_##bits##_7 : (end) == 10 ? ms_dot_##form##_dsp_##bits##_10 \
-     : (end) == 13 ? ms_dot_##form##_dsp_##bits##_13 : ms_dot_##form##_dsp_##bits##_sums)
+     : (end) == 13 ? ms_dot_##form##_dsp_##bits##_13 : (end) == MS_SMALL_END_REQUANT ? ms_dot_##form##_dsp_##bits##_requant \
+     : (end) == MS_SMALL_END_SHIFTED ? ms_dot_##form##_dsp_##bits##_shifted : ms_dot_##form##_dsp_##bits##_sums)
 #define MS_DSP_PAIRED(form, bits, end) \
     ((bits) == 8 ? MS_DSP_ENDS(form, 8, end) : (bits) == 4 ? MS_DSP_ENDS(form, 4, end) \
      : (bits) == 2 ? MS_DSP_ENDS(form, 2, end) : MS_DSP_ENDS(form, 1, end))
@@ -140,18 +159,18 @@ MS_INLINE ms_dot_function_dsp *ms_small_one_dsp(const ms_small_conv_shape *shape
 MS_INLINE void ms_small_conv_any_dsp(const uint8_t *x, const void *w, const int32_t *q, void *y, void *scratch, const ms_small_conv_shape *shape,
                                      const ms_line *line, const ms_requant *requant)
 {
-    const int32_t end = line ? line->shift : 0;
+    const int32_t end = ms_small_end_dsp(line, requant);
     if (ms_small_is_whole_dsp(shape)) {
-        if (requant) {
+        if (requant && end == MS_SMALL_END_SUMS) {
             ms_small_whole_requant_dsp(x, w, y, scratch, shape, requant, ms_small_one_dsp(shape, end));
         } else {
-            ms_small_whole_dsp(x, w, q, y, scratch, shape, line, ms_small_one_dsp(shape, end));
+            ms_small_whole_dsp(x, w, y, scratch, shape, (ms_small_stage){q, line, requant}, ms_small_one_dsp(shape, end));
         }
         return;
     }
     ms_walk_dsp *const walk = scratch;
     walk->layer = (ms_layer_dsp){
-        shape, w, q, line, requant, ms_small_four_dsp(shape, end), ms_small_one_dsp(shape, end),
+        shape, w, {q, line, requant}, ms_small_four_dsp(shape, end), ms_small_one_dsp(shape, end),
         shape->flip ? ms_spread_dsp_4_128 : ms_spread_dsp_4_0, shape->flip ? ms_spread_dsp_1_128 : ms_spread_dsp_1_0,
     };
     ms_small_walk_dsp(walk, x, y);

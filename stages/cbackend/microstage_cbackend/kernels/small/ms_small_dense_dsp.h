@@ -28,7 +28,10 @@
     MS_DSP_CLAMPS MS_DSP_CLAMP("r0") \
     "3: sub r7,r5,r6\n cmp r7,#4\n blt 4f\n str r0,[r6],#4\n str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n b 5f\n" \
     "4: strb r0,[r6],#1\n lsr r0,r0,#8\n cmp r6,r5\n bne 4b\n5:\n"
-#define MS_DSP_SUMS_1X4 \
+#define MS_DSP_REQUANT_1X4(end) MS_DSP_ONES(MS_DSP_ONE("r0", end) MS_DSP_ONE("r1", end) MS_DSP_ONE("r2", end) MS_DSP_ONE("r3", end))
+#define MS_DSP_END_1X4_requant MS_DSP_REQUANT_1X4(requant)
+#define MS_DSP_END_1X4_shifted MS_DSP_REQUANT_1X4(shifted)
+#define MS_DSP_END_1X4_sums \
     "ldrd r5,r6,[r11,#4]\n sub r7,r5,r6\n cmp r7,#16\n blt 4f\n stmia r6!,{r0-r3}\n str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n b 5f\n" \
     "4: str r0,[r6],#4\n mov r0,r1\n mov r1,r2\n cmp r6,r5\n bne 4b\n5:\n"
 
@@ -62,18 +65,20 @@
                    MS_DSP_FACTORS_1X4 "mov r9,r8\n" MS_DSP_STORE_1X4(#shift, "0"), "2"); \
     }
 
-MS_SMALL_SHIFTS(MS_DSP_DENSE)
-MS_DSP_FUNCTION ms_dot_1X4_dsp_8_sums(ms_dot_dsp *frame)
-{
-    MS_DSP_ASM("", MS_DSP_NULL_1X4 MS_DSP_LOOP_1X4_LONG(MS_DSP_PAIRS_1X4 MS_DSP_PAIRS_1X4) MS_DSP_APART_1X4
-               "asr r1,r1,#8\n asr r3,r3,#8\n" MS_DSP_SUMS_1X4, "0");
-}
+#define MS_DSP_DENSE_ALONE(end) \
+    MS_DSP_FUNCTION ms_dot_1X4_dsp_8_##end(ms_dot_dsp *frame) \
+    { \
+        MS_DSP_ASM("", MS_DSP_NULL_1X4 MS_DSP_LOOP_1X4_LONG(MS_DSP_PAIRS_1X4 MS_DSP_PAIRS_1X4) MS_DSP_APART_1X4 \
+                   "asr r1,r1,#8\n asr r3,r3,#8\n" MS_DSP_END_1X4_##end, "0"); \
+    } \
+    MS_DSP_FUNCTION ms_dot_1X4_dsp_4_##end(ms_dot_dsp *frame) \
+    { \
+        MS_DSP_ASM(MS_DSP_MINUS_1("0x70007"), MS_DSP_NULL_1X4 MS_DSP_MINUS_1X4 MS_DSP_LOOP_1X4(MS_DSP_QUADS_1X4) MS_DSP_QUADS_APART_1X4 \
+                   MS_DSP_END_1X4_##end, "2"); \
+    }
 
+MS_SMALL_SHIFTS(MS_DSP_DENSE)
 MS_SMALL_SHIFTS(MS_DSP_DENSE_4)
-MS_DSP_FUNCTION ms_dot_1X4_dsp_4_sums(ms_dot_dsp *frame)
-{
-    MS_DSP_ASM(MS_DSP_MINUS_1("0x70007"), MS_DSP_NULL_1X4 MS_DSP_MINUS_1X4 MS_DSP_LOOP_1X4(MS_DSP_QUADS_1X4) MS_DSP_QUADS_APART_1X4
-               MS_DSP_SUMS_1X4, "2");
-}
+MS_DSP_ALONE(MS_DSP_DENSE_ALONE)
 
 #endif

@@ -7,6 +7,9 @@
  * Weights of 4, 2 and 1 bits ("fields"): u = w + half, unsigned, of two filters side by side, S = A0 + 2^bits * A1 by a mask of
  * both, A0 by a mask of one; -half * sum(x) is in the sums from the beginning. Of one bit, u is 0 or 2.
  *
+ * A requantisation of 64 bits takes two: SMLAL adds (sum - the one before) * multiplier to what the position before it came to,
+ * USAT takes the upper half. With a shift beyond 32 that is shifted by a register first.
+ *
  * Each function is an ordinary one with a single assembly statement, which keeps r4-r11 on the stack itself and leaves SP a stack
  * pointer at every instruction: interrupts may come anywhere.
  */
@@ -23,11 +26,12 @@ struct ms_dot_dsp {
     uint8_t *end, *y;            /*  4, 8: where the outputs of the first position end and begin */
     int32_t row;                 /* 12: bytes from the outputs of a position to those of the next one */
     uint32_t *x, *x_end;         /* 16, 20: patches as ms_small_gather_dsp.h lays them */
-    const int32_t *q;            /* 24 */
-    int32_t offset;              /* 28 */
+    const int32_t *q;            /* 24: biases and multipliers of a line, or multipliers alone */
+    union { int32_t line; const int64_t *filters; } offset; /* 28 */
     uint32_t up, down, back;     /* 32, 36, 40: clamp of four bytes: + up, saturated; - down, saturated; + back */
     const void *w;               /* 44 */
     ms_dot_function_dsp *function;
+    int32_t shift;               /* 52: of a requantisation, beyond 32 */
 };
 
 #if defined __GNUC__
@@ -72,12 +76,33 @@ struct ms_dot_dsp {
     "usat r4,#8,r4,asr #" shift "+" bits "\n usat r5,#8,r5,asr #" shift "+" bits "\n" \
     "usat r6,#8,r6,asr #" shift "+" bits "\n usat r7,#8,r7,asr #" shift "+" bits "\n" \
     "orr r0,r0,r4,lsl #8\n orr r1,r1,r5,lsl #8\n orr r2,r2,r6,lsl #8\n orr r3,r3,r7,lsl #8\n" \
+    MS_DSP_STORE_4X2
+#define MS_DSP_STORE_4X2 \
     "ldmia r11,{r4-r7}\n cbnz r4,4f\n" \
     "3: add r8,r6,r7,lsl #1\n strh r3,[r8,r7]\n strh r2,[r8]\n strh r1,[r6,r7]\n strh r0,[r6],#2\n" \
     "str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n b 5f\n" \
     "4: " MS_DSP_CLAMPS MS_DSP_CLAMP("r0") MS_DSP_CLAMP("r1") MS_DSP_CLAMP("r2") MS_DSP_CLAMP("r3") "b 3b\n5:\n"
 
-#define MS_DSP_SUMS_4X2(bits) \
+/* A position whose sum less the one before is in r: what is shifted, r9 says how far. */
+#define MS_DSP_NEXT_requant(r, m) "smlal r10,r12," r "," m "\n usat " r ",#8,r12\n"
+#define MS_DSP_NEXT_shifted(r, m) "smlal r10,r12," r "," m "\n asr " r ",r12,r9\n usat " r ",#8," r "\n"
+#define MS_DSP_SHIFT_requant(r)
+#define MS_DSP_SHIFT_shifted(r) "ldr " r ",[r11,#52]\n"
+
+#define MS_DSP_REQUANT_4X2(bits, end) \
+    "sub r4,r4,r0\n sub r5,r5,r1\n sub r6,r6,r2\n sub r7,r7,r3\n asr r4,r4,#" bits "\n asr r5,r5,#" bits "\n" \
+    "asr r6,r6,#" bits "\n asr r7,r7,#" bits "\n" \
+    "sub r3,r3,r2\n sub r2,r2,r1\n sub r1,r1,r0\n sub r7,r7,r6\n sub r6,r6,r5\n sub r5,r5,r4\n" \
+    "ldrd r8,r12,[r11,#24]\n add r9,r8,#8\n add r10,r12,#16\n strd r9,r10,[r11,#24]\n ldr r8,[r8]\n ldrd r10,r12,[r12]\n" \
+    MS_DSP_SHIFT_##end("r9") \
+    MS_DSP_NEXT_##end("r0", "r8") MS_DSP_NEXT_##end("r1", "r8") MS_DSP_NEXT_##end("r2", "r8") MS_DSP_NEXT_##end("r3", "r8") \
+    "ldrd r8,r12,[r11,#24]\n ldr r8,[r8,#-4]\n ldrd r10,r12,[r12,#-8]\n" \
+    MS_DSP_NEXT_##end("r4", "r8") MS_DSP_NEXT_##end("r5", "r8") MS_DSP_NEXT_##end("r6", "r8") MS_DSP_NEXT_##end("r7", "r8") \
+    "orr r0,r0,r4,lsl #8\n orr r1,r1,r5,lsl #8\n orr r2,r2,r6,lsl #8\n orr r3,r3,r7,lsl #8\n" MS_DSP_STORE_4X2
+#define MS_DSP_END_4X2_requant(bits) MS_DSP_REQUANT_4X2(bits, requant)
+#define MS_DSP_END_4X2_shifted(bits) MS_DSP_REQUANT_4X2(bits, shifted)
+
+#define MS_DSP_END_4X2_sums(bits) \
     "sub r4,r4,r0\n sub r5,r5,r1\n sub r6,r6,r2\n sub r7,r7,r3\n asr r4,r4,#" bits "\n asr r5,r5,#" bits "\n" \
     "asr r6,r6,#" bits "\n asr r7,r7,#" bits "\n ldrd r8,r9,[r11,#4]\n ldr r10,[r11,#12]\n add r12,r9,#8\n str r12,[r11,#8]\n" \
     "strd r0,r4,[r9]\n add r9,r9,r10\n strd r1,r5,[r9]\n add r9,r9,r10\n strd r2,r6,[r9]\n add r9,r9,r10\n strd r3,r7,[r9]\n" \
@@ -98,8 +123,19 @@ struct ms_dot_dsp {
     "ldmia r11,{r4-r6}\n cbz r4,3f\n" MS_DSP_CLAMPS MS_DSP_CLAMP("r0") \
     "3: strb r0,[r6],#1\n cmp r6,r5\n beq 5f\n lsr r0,r0,#8\n strb r0,[r6],#1\n str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n5:\n"
 
-#define MS_DSP_SUMS_1X2(bits) \
-    "sub r1,r1,r0\n asr r1,r1,#" bits "\n ldrd r5,r6,[r11,#4]\n str r0,[r6],#4\n cmp r6,r5\n beq 5f\n str r1,[r6],#4\n" \
+/* One position, its filters one after another: their sums in the registers given. Nothing behind the last filter is read. */
+#define MS_DSP_ONE(r, end) \
+    "ldr r8,[r4],#4\n ldrd r10,r12,[r5],#8\n" MS_DSP_SHIFT_##end("r9") MS_DSP_NEXT_##end(r, "r8") \
+    "ldr r8,[r11]\n cmp r8,#0\n beq 3f\n" MS_DSP_CLAMPS MS_DSP_CLAMP(r) "3: strb " r ",[r7],#1\n cmp r7,r6\n beq 5f\n"
+#define MS_DSP_ONES(ones) \
+    "ldrd r4,r5,[r11,#24]\n ldrd r6,r7,[r11,#4]\n" ones "strd r4,r5,[r11,#24]\n str r7,[r11,#8]\n b 1b\n5:\n"
+
+#define MS_DSP_APART_1X2(bits) "sub r1,r1,r0\n asr r1,r1,#" bits "\n"
+#define MS_DSP_END_1X2_requant(bits) MS_DSP_APART_1X2(bits) MS_DSP_ONES(MS_DSP_ONE("r0", requant) MS_DSP_ONE("r1", requant))
+#define MS_DSP_END_1X2_shifted(bits) MS_DSP_APART_1X2(bits) MS_DSP_ONES(MS_DSP_ONE("r0", shifted) MS_DSP_ONE("r1", shifted))
+
+#define MS_DSP_END_1X2_sums(bits) \
+    MS_DSP_APART_1X2(bits) "ldrd r5,r6,[r11,#4]\n str r0,[r6],#4\n cmp r6,r5\n beq 5f\n str r1,[r6],#4\n" \
     "str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n5:\n"
 
 /* ---- fields. Before: -half * sum(x) of the four patches, or of the one, pushed. */
@@ -140,7 +176,8 @@ struct ms_dot_dsp {
 #define MS_DSP_STEPS_1(form) \
     MS_DSP_WORD_##form MS_DSP_FOUR(form, "0x60006", "0x20002", "1") MS_DSP_TURN_##form("1") MS_DSP_FOUR(form, "0x60006", "0x20002", "1")
 
-/* Functions: ms_dot_<form>_dsp_<bits>_<shift or sums>; long: of 8 bits and a multiple of 16 weights. */
+/* Functions: ms_dot_<form>_dsp_<bits>_<shift of a line, or one of MS_DSP_ALONE>; long: of 8 bits and a multiple of 16 weights. */
+#define MS_DSP_ALONE(of) of(sums) of(requant) of(shifted)
 #define MS_DSP_LINES_8(shift) \
     MS_DSP_FUNCTION ms_dot_4X2_dsp_8_##shift(ms_dot_dsp *frame) \
     { MS_DSP_ASM("", "1: " MS_DSP_BIAS_4X2 MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2_8) MS_DSP_LINE_4X2(#shift, "8"), "0"); } \
@@ -153,36 +190,32 @@ struct ms_dot_dsp {
     { MS_DSP_ASM(MS_DSP_MINUS_4(minus), "1: " MS_DSP_FIELD_BIAS_4X2(#b) MS_DSP_LOOP_4X2(MS_DSP_STEPS_##b(4X2)) MS_DSP_LINE_4X2(#shift, #b), "4"); } \
     MS_DSP_FUNCTION ms_dot_1X2_dsp_##b##_##shift(ms_dot_dsp *frame) \
     { MS_DSP_ASM(MS_DSP_MINUS_1(minus), "1: " MS_DSP_BIAS_1X2 MS_DSP_START_1X2(#b) MS_DSP_LOOP_1X2(MS_DSP_STEPS_##b(1X2)) MS_DSP_LINE_1X2(#shift, #b), "2"); }
-#define MS_DSP_SUMS(b, minus) \
-    MS_DSP_FUNCTION ms_dot_4X2_dsp_##b##_sums(ms_dot_dsp *frame) \
-    { MS_DSP_ASM(MS_DSP_MINUS_4(minus), "1: " MS_DSP_FIELD_NULL_4X2(#b) MS_DSP_LOOP_4X2(MS_DSP_STEPS_##b(4X2)) MS_DSP_SUMS_4X2(#b), "4"); } \
-    MS_DSP_FUNCTION ms_dot_1X2_dsp_##b##_sums(ms_dot_dsp *frame) \
-    { MS_DSP_ASM(MS_DSP_MINUS_1(minus), "1: " MS_DSP_NULL_1X2 MS_DSP_START_1X2(#b) MS_DSP_LOOP_1X2(MS_DSP_STEPS_##b(1X2)) MS_DSP_SUMS_1X2(#b), "2"); }
-
-MS_DSP_FUNCTION ms_dot_4X2_dsp_8_sums(ms_dot_dsp *frame)
-{
-    MS_DSP_ASM("", "1: " MS_DSP_NULL_4X2 MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2_8) MS_DSP_SUMS_4X2("8"), "0");
-}
-
-MS_DSP_FUNCTION ms_dot_4X2_dsp_long_sums(ms_dot_dsp *frame)
-{
-    MS_DSP_ASM("", "1: " MS_DSP_NULL_4X2 MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2_8 MS_DSP_PAIRS_4X2_8) MS_DSP_SUMS_4X2("8"), "0");
-}
-
-MS_DSP_FUNCTION ms_dot_1X2_dsp_8_sums(ms_dot_dsp *frame)
-{
-    MS_DSP_ASM("", "1: " MS_DSP_NULL_1X2 MS_DSP_LOOP_1X2(MS_DSP_PAIRS_1X2) MS_DSP_SUMS_1X2("8"), "0");
-}
+#define MS_DSP_ALONE_8(end) \
+    MS_DSP_FUNCTION ms_dot_4X2_dsp_8_##end(ms_dot_dsp *frame) \
+    { MS_DSP_ASM("", "1: " MS_DSP_NULL_4X2 MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2_8) MS_DSP_END_4X2_##end("8"), "0"); } \
+    MS_DSP_FUNCTION ms_dot_4X2_dsp_long_##end(ms_dot_dsp *frame) \
+    { MS_DSP_ASM("", "1: " MS_DSP_NULL_4X2 MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2_8 MS_DSP_PAIRS_4X2_8) MS_DSP_END_4X2_##end("8"), "0"); } \
+    MS_DSP_FUNCTION ms_dot_1X2_dsp_8_##end(ms_dot_dsp *frame) \
+    { MS_DSP_ASM("", "1: " MS_DSP_NULL_1X2 MS_DSP_LOOP_1X2(MS_DSP_PAIRS_1X2) MS_DSP_END_1X2_##end("8"), "0"); }
+#define MS_DSP_FIELDS(b, minus, end) \
+    MS_DSP_FUNCTION ms_dot_4X2_dsp_##b##_##end(ms_dot_dsp *frame) \
+    { MS_DSP_ASM(MS_DSP_MINUS_4(minus), "1: " MS_DSP_FIELD_NULL_4X2(#b) MS_DSP_LOOP_4X2(MS_DSP_STEPS_##b(4X2)) MS_DSP_END_4X2_##end(#b), "4"); } \
+    MS_DSP_FUNCTION ms_dot_1X2_dsp_##b##_##end(ms_dot_dsp *frame) \
+    { MS_DSP_ASM(MS_DSP_MINUS_1(minus), "1: " MS_DSP_NULL_1X2 MS_DSP_START_1X2(#b) MS_DSP_LOOP_1X2(MS_DSP_STEPS_##b(1X2)) MS_DSP_END_1X2_##end(#b), "2"); }
 
 MS_SMALL_SHIFTS(MS_DSP_LINES_8)
+MS_DSP_ALONE(MS_DSP_ALONE_8)
 #define MS_DSP_LINES_4(shift) MS_DSP_LINES(4, "0x70007", shift)
+#define MS_DSP_ALONE_4(end) MS_DSP_FIELDS(4, "0x70007", end)
 MS_SMALL_SHIFTS(MS_DSP_LINES_4)
-MS_DSP_SUMS(4, "0x70007")
+MS_DSP_ALONE(MS_DSP_ALONE_4)
 #define MS_DSP_LINES_2(shift) MS_DSP_LINES(2, "0x10001", shift)
+#define MS_DSP_ALONE_2(end) MS_DSP_FIELDS(2, "0x10001", end)
 MS_SMALL_SHIFTS(MS_DSP_LINES_2)
-MS_DSP_SUMS(2, "0x10001")
+MS_DSP_ALONE(MS_DSP_ALONE_2)
 #define MS_DSP_LINES_1(shift) MS_DSP_LINES(1, "0", shift)
+#define MS_DSP_ALONE_1(end) MS_DSP_FIELDS(1, "0", end)
 MS_SMALL_SHIFTS(MS_DSP_LINES_1)
-MS_DSP_SUMS(1, "0")
+MS_DSP_ALONE(MS_DSP_ALONE_1)
 
 #endif

@@ -16,15 +16,50 @@ MS_INLINE int ms_small_is_whole_dsp(const ms_small_conv_shape *shape)
            shape->pad_top + shape->pad_left == 0 && (shape->planes * shape->kernel_h == 1 || shape->kernel_w * shape->channels % 4 == 0);
 }
 
-/* How the outputs of a line are clamped. */
-static inline void ms_small_clamps_dsp(ms_dot_dsp *dot, const ms_line *line)
+/* Whether the assembly requantises; else it makes sums, and C does. */
+MS_INLINE int ms_small_is_straight_dsp(const ms_requant *q)
 {
-    const uint32_t all = 0x01010101u, up = (uint32_t)(255 - line->high), back = (uint32_t)(line->low + line->flip) & 255u;
+    return q && !q->kink && !q->even && q->shift >= 32;
+}
+
+/* Bytes of an output as the assembly makes it. */
+MS_INLINE int32_t ms_small_each_dsp(const ms_small_stage *stage)
+{
+    return stage->line || ms_small_is_straight_dsp(stage->requant) ? 1 : 4;
+}
+
+/* How outputs are clamped. */
+static inline void ms_small_clamps_dsp(ms_dot_dsp *dot, int32_t low, int32_t high, int32_t flip)
+{
+    const uint32_t all = 0x01010101u, up = (uint32_t)(255 - high), back = (uint32_t)(low + flip) & 255u;
     dot->up = all * up;
-    dot->down = all * (up + (uint32_t)line->low);
+    dot->down = all * (up + (uint32_t)low);
     dot->back = all * back;
     dot->clamps = dot->down | dot->back;
-    dot->offset = line->offset;
+}
+
+/* What all filters share of a stage. */
+static __attribute__((noinline, unused)) void ms_small_stage_dsp(ms_dot_dsp *dot, const ms_small_stage *stage)
+{
+    dot->clamps = 0;
+    if (stage->line) {
+        ms_small_clamps_dsp(dot, stage->line->low, stage->line->high, stage->line->flip);
+    } else if (stage->requant) {
+        ms_small_clamps_dsp(dot, stage->requant->low, stage->requant->high, stage->requant->flip);
+        dot->shift = stage->requant->shift - 32;
+    }
+}
+
+/* The constants of the filters from `first` on. */
+static inline void ms_small_constants_dsp(ms_dot_dsp *dot, const ms_small_stage *stage, int32_t first)
+{
+    if (stage->line) {
+        dot->q = stage->q + 2 * first;
+        dot->offset.line = stage->line->offset;
+    } else if (stage->requant) {
+        dot->q = stage->requant->multiplier + first;
+        dot->offset.filters = stage->requant->offset + first;
+    }
 }
 
 /* `bytes` bytes of x in words of 16 bits, zeros behind them up to `end`. */
@@ -52,22 +87,19 @@ static __attribute__((noinline, unused)) void ms_small_patch_dsp(ms_dot_dsp *dot
     dot->x = (uint32_t *)(void *)(dot + 1);
     dot->x_end = dot->x + ms_small_depth_dsp(shape) / 2;
     ms_small_spread_all_dsp(x, dot->x, dot->x_end, bytes, (uint32_t)shape->flip * 0x01010101u);
-    dot->clamps = 0;
 }
 
-/* A byte a filter with `line`, else sums. */
-static __attribute__((noinline, unused)) void ms_small_whole_dsp(const uint8_t *x, const void *w, const int32_t *q, uint8_t *y, ms_dot_dsp *dot,
-                                                                const ms_small_conv_shape *shape, const ms_line *line,
+/* A byte a filter, or sums. */
+static __attribute__((noinline, unused)) void ms_small_whole_dsp(const uint8_t *x, const void *w, uint8_t *y, ms_dot_dsp *dot,
+                                                                const ms_small_conv_shape *shape, ms_small_stage stage,
                                                                 ms_dot_function_dsp *function)
 {
     ms_small_patch_dsp(dot, x, shape);
-    if (line) {
-        ms_small_clamps_dsp(dot, line);
-    }
+    ms_small_stage_dsp(dot, &stage);
+    ms_small_constants_dsp(dot, &stage, 0);
     dot->w = w;
-    dot->q = q;
     dot->y = y;
-    dot->end = y + shape->filters * (line ? 1 : 4);
+    dot->end = y + shape->filters * ms_small_each_dsp(&stage);
     function(dot);
 }
 

@@ -18,11 +18,20 @@
     "ldr r12,[r11,#24]\n ldr r8,[r12],#4\n ldr r10,[r11,#28]\n" \
     "smmla r0,r0,r8,r10\n smmla r1,r1,r8,r10\n smmla r2,r2,r8,r10\n smmla r3,r3,r8,r10\n" \
     "usat r0,#8,r0,asr #" shift "\n usat r1,#8,r1,asr #" shift "\n usat r2,#8,r2,asr #" shift "\n usat r3,#8,r3,asr #" shift "\n" \
+    MS_DSP_STORE_4X1
+#define MS_DSP_STORE_4X1 \
     "orr r0,r0,r1,lsl #8\n orr r0,r0,r2,lsl #16\n orr r0,r0,r3,lsl #24\n ldmia r11,{r4-r7}\n cbz r4,3f\n" \
     MS_DSP_CLAMPS MS_DSP_CLAMP("r0") \
     "3: add r8,r6,r7,lsl #1\n lsr r1,r0,#8\n strb r1,[r6,r7]\n lsr r1,r0,#16\n strb r1,[r8]\n lsr r1,r0,#24\n strb r1,[r8,r7]\n" \
     "strb r0,[r6],#1\n str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n"
-#define MS_DSP_SUMS_4X1 \
+/* Sums may be so far apart that their difference is none of 32 bits: each begins with the offset, in r5 and r6. */
+#define MS_DSP_EACH_4X1(r, end) "mov r10,r5\n mov r12,r6\n" MS_DSP_NEXT_##end(r, "r4")
+#define MS_DSP_REQUANT_4X1(end) \
+    "ldrd r7,r8,[r11,#24]\n ldr r4,[r7],#4\n ldrd r5,r6,[r8],#8\n strd r7,r8,[r11,#24]\n" MS_DSP_SHIFT_##end("r9") \
+    MS_DSP_EACH_4X1("r0", end) MS_DSP_EACH_4X1("r1", end) MS_DSP_EACH_4X1("r2", end) MS_DSP_EACH_4X1("r3", end) MS_DSP_STORE_4X1
+#define MS_DSP_END_4X1_requant MS_DSP_REQUANT_4X1(requant)
+#define MS_DSP_END_4X1_shifted MS_DSP_REQUANT_4X1(shifted)
+#define MS_DSP_END_4X1_sums \
     "ldrd r5,r6,[r11,#4]\n ldr r7,[r11,#12]\n add r8,r6,r7,lsl #1\n str r1,[r6,r7]\n str r2,[r8]\n str r3,[r8,r7]\n" \
     "str r0,[r6],#4\n str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n"
 
@@ -36,18 +45,20 @@
     "ldr r12,[r11,#24]\n ldr r8,[r12],#4\n ldr r10,[r11,#28]\n smmla r0,r0,r8,r10\n usat r0,#8,r0,asr #" shift "\n" \
     "ldmia r11,{r4-r6}\n cbz r4,3f\n" MS_DSP_CLAMPS MS_DSP_CLAMP("r0") \
     "3: strb r0,[r6],#1\n str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n"
-#define MS_DSP_SUMS_1X1 "ldrd r5,r6,[r11,#4]\n str r0,[r6],#4\n str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n"
+#define MS_DSP_END_1X1_requant MS_DSP_ONES(MS_DSP_ONE("r0", requant))
+#define MS_DSP_END_1X1_shifted MS_DSP_ONES(MS_DSP_ONE("r0", shifted))
+#define MS_DSP_END_1X1_sums "ldrd r5,r6,[r11,#4]\n str r0,[r6],#4\n str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n"
 
 #define MS_DSP_WIDE(form, rows, shift) \
     MS_DSP_FUNCTION ms_dot_##form##_dsp_8_##shift(ms_dot_dsp *frame) \
     { MS_DSP_ASM("", MS_DSP_BIAS_##form MS_DSP_LOOP_1X4(rows) MS_DSP_LINE_##form(#shift), "0"); }
-#define MS_DSP_WIDE_SUMS(form, rows) \
-    MS_DSP_FUNCTION ms_dot_##form##_dsp_8_sums(ms_dot_dsp *frame) \
-    { MS_DSP_ASM("", MS_DSP_NULL_##form MS_DSP_LOOP_1X4(rows) MS_DSP_SUMS_##form, "0"); }
+#define MS_DSP_WIDE_ALONE(form, rows, end) \
+    MS_DSP_FUNCTION ms_dot_##form##_dsp_8_##end(ms_dot_dsp *frame) \
+    { MS_DSP_ASM("", MS_DSP_NULL_##form MS_DSP_LOOP_1X4(rows) MS_DSP_END_##form##_##end, "0"); }
 
 #define MS_DSP_WIDES(shift) MS_DSP_WIDE(4X1, MS_DSP_ROW_4X1 MS_DSP_ROW_4X1, shift) MS_DSP_WIDE(1X1, MS_DSP_ROW_1X1, shift)
 MS_SMALL_SHIFTS(MS_DSP_WIDES)
-MS_DSP_WIDE_SUMS(4X1, MS_DSP_ROW_4X1 MS_DSP_ROW_4X1)
-MS_DSP_WIDE_SUMS(1X1, MS_DSP_ROW_1X1)
+#define MS_DSP_WIDES_ALONE(end) MS_DSP_WIDE_ALONE(4X1, MS_DSP_ROW_4X1 MS_DSP_ROW_4X1, end) MS_DSP_WIDE_ALONE(1X1, MS_DSP_ROW_1X1, end)
+MS_DSP_ALONE(MS_DSP_WIDES_ALONE)
 
 #endif
