@@ -97,14 +97,16 @@ def requant_of(random, sums: np.ndarray, channels: int) -> tuple[list[np.ndarray
     """Draw an ms_requant of `channels` entries: its arrays, its integers (shift, low, high, flip, even, zero), what it
     stores for sums [..., channels]."""
     reach = int(np.abs(sums).max()) + 1
-    shift, even = int(random.integers(16, 45)), int(random.integers(0, 2))
+    shift, even = int(random.choice([32, 32, *random.integers(16, 45, 2)])), int(random.integers(0, 3) == 0)
     most = max(2, min(2**31 - 1, (350 << shift) // (2 * reach)))
     multiplier = random.integers(most // 2, most, channels)
     if even:
         multiplier = np.full(channels, 1 << (most.bit_length() - 1))
     multiplier = multiplier * random.choice([1, 1, -1], channels)
     offset = int(random.integers(0, 200)) * (1 << shift) + (1 << (shift - 1)) + np.zeros(channels, np.int64)
-    kink = random.integers(0, 2 << shift, 0 if even or random.integers(0, 2) else channels)
+    if not even:
+        offset = offset + random.integers(0, 1 << (shift - 1), channels)
+    kink = random.integers(0, 2 << shift, channels if not even and random.integers(0, 3) == 0 else 0)
     edge, zero = int(random.integers(0, 256)) << shift, int(random.integers(0, 2))
     low, high, flip = int(random.integers(0, 9)), int(random.integers(200, 256)), int(random.choice([0, 128]))
     value = sums * multiplier + offset

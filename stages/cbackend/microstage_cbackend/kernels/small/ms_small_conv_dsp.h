@@ -6,6 +6,7 @@
 
 #include "ms_small_dense_dsp.h"
 #include "ms_small_dot_dsp.h"
+#include "ms_small_end_dsp.h"
 #include "ms_small_gather_dsp.h"
 #include "ms_small_whole_dsp.h"
 #include "ms_small_wide_dsp.h"
@@ -126,14 +127,7 @@ static __attribute__((noinline)) void ms_small_walk_dsp(ms_walk_dsp *walk, const
     }
 }
 
-/* ms_dot_<form>_dsp_<bits>_<end>: end is one of MS_SMALL_SHIFTS, or one of these. */
-enum { MS_SMALL_END_SUMS = 0, MS_SMALL_END_REQUANT = -1, MS_SMALL_END_SHIFTED = -2 };
-MS_INLINE int32_t ms_small_end_dsp(const ms_line *line, const ms_requant *requant)
-{
-    return line ? line->shift : !ms_small_is_straight_dsp(requant) ? MS_SMALL_END_SUMS
-           : requant->shift == 32 ? MS_SMALL_END_REQUANT : MS_SMALL_END_SHIFTED;
-}
-
+/* ms_dot_<form>_dsp_<bits>_<end> */
 #define MS_DSP_ENDS(form, bits, end) \
     ((end) == 1 ? ms_dot_##form##_dsp_##bits##_1 : (end) == 4 ? ms_dot_##form##_dsp_##bits##_4 \
      : (end) == 7 ? ms_dot_##form##_dsp_##bits##_7 : (end) == 10 ? ms_dot_##form##_dsp_##bits##_10 \

@@ -7,28 +7,31 @@
 #ifndef MS_SMALL_DEPTHWISE_DSP_H
 #define MS_SMALL_DEPTHWISE_DSP_H
 
+#include "ms_small_end_dsp.h"
 #include "ms_small_planes_dsp.h"
 
 enum { MS_SMALL_CHUNK = 8, MS_SMALL_PLANES = 2200 };
 
 /* Channels of a strip, one after the other: q, w, x (the first of three rows of a window) and y are those of the next.
  * used: bytes of x that a row's pairs of outputs advance; step: from row to row of a window; gap: from a row's end to the next row of
- * windows, row: from row to row of them; y_gap the same in y; odd: a single output stands behind the pairs; plane: to the next channel. */
+ * windows, row: from row to row of them; y_gap the same in y; odd: a single output stands behind the pairs; plane: to the next channel.
+ * offset: of a line; of a requantisation its shift beyond 32, its q are multipliers and its offsets those of the channels. */
 typedef struct {
     const int32_t *q;
     const int8_t *w;
     const uint32_t *x;
     void *y;
     int32_t channels, offset, pixel, used, step, gap, rows, row, y_gap, odd, plane;
+    const int64_t *offsets;
 } ms_small_channels_dsp;
 
 /* r0-r5: w0 w1, w1 w2 of each row; r6, r7: two sums; r10-r12: three rows; lr: y.
- * On the stack: bias, multiplier, offset, pixel, end of the pairs, the structure, rows left. */
-#define MS_SMALL_ENTER_DSP                                                               \
-    "push {r4-r11, lr}\n sub sp, #28\n str r0, [sp, #20]\n"                              \
+ * On the stack: bias, multiplier, offset, pixel, end of the pairs, the structure, rows left; a sum, the offset of 64 bits. */
+#define MS_SMALL_ENTER_DSP(room, constants)                                                            \
+    "push {r4-r11, lr}\n sub sp, #" room "\n str r0, [sp, #20]\n"                              \
     "ldrd r1, r2, [r0, #20]\n strd r1, r2, [sp, #8]\n"                                   \
     "0: ldr r12, [sp, #20]\n ldmia r12, {r0, r6, r10, lr}\n"                             \
-    "ldrd r1, r2, [r0], #8\n strd r1, r2, [sp]\n"                                        \
+    constants                                                                            \
     "ldrd r1, r2, [r12, #28]\n ldr r3, [r12, #56]\n ldr r4, [r12, #40]\n"                \
     "add r7, r6, #9\n add r8, r10, r3\n add r9, lr, #1\n stmia r12, {r0, r7-r9}\n"       \
     "add r1, r10\n str r1, [sp, #16]\n str r4, [sp, #24]\n"                              \
@@ -37,6 +40,10 @@ typedef struct {
     MS_SMALL_WEIGHTS_DSP("r2", "r3", "3", "4", "5")                                      \
     MS_SMALL_WEIGHTS_DSP("r4", "r5", "6", "7", "8")                                      \
     "1:\n"
+#define MS_SMALL_LINE_DSP "ldrd r1, r2, [r0], #8\n strd r1, r2, [sp]\n"
+#define MS_SMALL_REQUANT_DSP                                                             \
+    "mov r1, #0\n ldr r2, [r0], #4\n strd r1, r2, [sp]\n"                               \
+    "ldr r1, [r12, #60]\n ldrd r2, r3, [r1], #8\n strd r2, r3, [sp, #32]\n str r1, [r12, #60]\n"
 #define MS_SMALL_WEIGHTS_DSP(a, b, i, j, k)                                              \
     "ldrsb r7, [r6, #" i "]\n ldrsb r8, [r6, #" j "]\n ldrsb r9, [r6, #" k "]\n"         \
     "pkhbt " a ", r7, r8, lsl #16\n pkhbt " b ", r8, r9, lsl #16\n"
@@ -63,40 +70,56 @@ typedef struct {
     "ldrd r8, r9, [sp, #12]\n strb r6, [lr]\n strb r7, [lr, r8]\n add lr, lr, r8, lsl #1\n"
 #define MS_SMALL_STORE_SINGLE_DSP(shift)                                                 \
     "ldrd r8, r9, [sp, #4]\n smmla r6, r6, r8, r9\n usat r6, #8, r6, asr #" #shift "\n strb r6, [lr]\n"
+/* The second value is the first plus (second sum - first) * multiplier; a level is its upper half, shifted. */
+#define MS_SMALL_LEVEL_requant_DSP "usat r6, #8, r9\n"
+#define MS_SMALL_LEVEL_shifted_DSP "ldr r6, [sp, #8]\n asr r6, r9, r6\n usat r6, #8, r6\n"
+#define MS_SMALL_VALUE_DSP "ldr r7, [sp, #4]\n ldrd r8, r9, [sp, #32]\n smlal r8, r9, r6, r7\n"
+#define MS_SMALL_REQUANT_PAIR_DSP(end)                                                   \
+    "sub r7, r7, r6\n str r7, [sp, #28]\n" MS_SMALL_VALUE_DSP MS_SMALL_LEVEL_##end##_DSP  \
+    "strb r6, [lr]\n ldr r6, [sp, #28]\n smlal r8, r9, r6, r7\n" MS_SMALL_LEVEL_##end##_DSP \
+    "ldrd r8, r9, [sp, #12]\n strb r6, [lr, r8]\n add lr, lr, r8, lsl #1\n"
+#define MS_SMALL_REQUANT_SINGLE_DSP(end) MS_SMALL_VALUE_DSP MS_SMALL_LEVEL_##end##_DSP "strb r6, [lr]\n"
 #define MS_SMALL_SUMS_PAIR_DSP(none) "str r6, [lr], #4\n str r7, [lr], #4\n ldr r9, [sp, #16]\n"
 #define MS_SMALL_SUMS_SINGLE_DSP(none) "str r6, [lr]\n"
 
-#define MS_SMALL_LEAVE_DSP(single)                                                       \
+#define MS_SMALL_LEAVE_DSP(room, single)                                                 \
     "cmp r10, r9\n bne 1b\n"                                                             \
     "ldr r6, [sp, #20]\n ldr r7, [r6, #52]\n cbz r7, 2f\n" single "ldr r6, [sp, #20]\n"  \
     "2: ldr r9, [sp, #24]\n subs r9, #1\n beq 3f\n str r9, [sp, #24]\n"                  \
     "ldr r8, [r6, #36]\n add r10, r8\n add r11, r8\n add r12, r8\n"                      \
     "ldrd r7, r8, [r6, #44]\n add lr, r8\n ldr r9, [sp, #16]\n add r9, r7\n str r9, [sp, #16]\n b 1b\n" \
     "3: ldr r7, [r6, #16]\n subs r7, #1\n str r7, [r6, #16]\n bne 0b\n"                  \
-    "add sp, #28\n pop {r4-r11, pc}\n"
+    "add sp, #" room "\n pop {r4-r11, pc}\n"
 
-#define MS_SMALL_3X3_DSP(name, ROW, PAIR, SINGLE, shift)                                 \
+#define MS_SMALL_3X3_DSP(name, room, constants, ROW, PAIR, SINGLE, end)                  \
     MS_SMALL_ASM name(ms_small_channels_dsp *c __attribute__((unused)))                  \
     {                                                                                    \
-        __asm__ volatile(MS_SMALL_ENTER_DSP MS_SMALL_PAIR_DSP(ROW) PAIR(shift)           \
-                         MS_SMALL_LEAVE_DSP(MS_SMALL_SINGLE_DSP SINGLE(shift)) : : : MS_SMALL_ASM_CLOBBERS);         \
+        __asm__ volatile(MS_SMALL_ENTER_DSP(room, constants) MS_SMALL_PAIR_DSP(ROW) PAIR(end) \
+                         MS_SMALL_LEAVE_DSP(room, MS_SMALL_SINGLE_DSP SINGLE(end)) : : : MS_SMALL_ASM_CLOBBERS);         \
     }
 #define MS_SMALL_LINES_DSP(stride, shift)                                                \
-    MS_SMALL_3X3_DSP(ms_small_3x3_##stride##_##shift##_dsp, MS_SMALL_ROW_##stride##_DSP, \
+    MS_SMALL_3X3_DSP(ms_small_3x3_##stride##_##shift##_dsp, "28", MS_SMALL_LINE_DSP, MS_SMALL_ROW_##stride##_DSP, \
                      MS_SMALL_STORE_PAIR_DSP, MS_SMALL_STORE_SINGLE_DSP, shift)
 
 #define MS_SMALL_LINES_1_DSP(shift) MS_SMALL_LINES_DSP(1, shift)
 MS_SMALL_SHIFTS(MS_SMALL_LINES_1_DSP)
 #define MS_SMALL_LINES_2_DSP(shift) MS_SMALL_LINES_DSP(2, shift)
 MS_SMALL_SHIFTS(MS_SMALL_LINES_2_DSP)
-MS_SMALL_3X3_DSP(ms_small_3x3_1_sums_dsp, MS_SMALL_ROW_1_DSP, MS_SMALL_SUMS_PAIR_DSP, MS_SMALL_SUMS_SINGLE_DSP, 0)
-MS_SMALL_3X3_DSP(ms_small_3x3_2_sums_dsp, MS_SMALL_ROW_2_DSP, MS_SMALL_SUMS_PAIR_DSP, MS_SMALL_SUMS_SINGLE_DSP, 0)
+#define MS_SMALL_ALONE_DSP(stride)                                                       \
+    MS_SMALL_3X3_DSP(ms_small_3x3_##stride##_sums_dsp, "28", MS_SMALL_LINE_DSP, MS_SMALL_ROW_##stride##_DSP, \
+                     MS_SMALL_SUMS_PAIR_DSP, MS_SMALL_SUMS_SINGLE_DSP, 0)                \
+    MS_SMALL_3X3_DSP(ms_small_3x3_##stride##_requant_dsp, "44", MS_SMALL_REQUANT_DSP, MS_SMALL_ROW_##stride##_DSP, \
+                     MS_SMALL_REQUANT_PAIR_DSP, MS_SMALL_REQUANT_SINGLE_DSP, requant)    \
+    MS_SMALL_3X3_DSP(ms_small_3x3_##stride##_shifted_dsp, "44", MS_SMALL_REQUANT_DSP, MS_SMALL_ROW_##stride##_DSP, \
+                     MS_SMALL_REQUANT_PAIR_DSP, MS_SMALL_REQUANT_SINGLE_DSP, shifted)
+MS_SMALL_ALONE_DSP(1)
+MS_SMALL_ALONE_DSP(2)
 
 /* Sums of any kernel, four outputs at once, which uses up x, y and fours. step: bytes from output to output; pairs: of weights in a row, at w as pairs of 16 bits;
  * gap: bytes from the end of a row of taps to the next. */
 typedef struct {
     const void *x;
-    const uint32_t *w;
+    uint32_t *w;
     int32_t *y;
     int32_t step, rows, pairs, gap, fours;
 } ms_small_depthwise_taps_dsp;
@@ -143,8 +166,8 @@ MS_INLINE int32_t ms_small_pitch_dsp(const ms_small_conv_shape *shape)
 
 typedef void ms_small_3x3_dsp(ms_small_channels_dsp *c);
 
-/* What a call works with, at the head of scratch: the stack is small. kernel: of 3 x 3 taps, for lines or for sums; pairs: the weights of
- * one channel as pairs, of other taps. A strip: rows h...h + rows - 1 of the outputs of channels c...c + count - 1, whose inputs lie
+/* What a call works with, at the head of scratch: the stack is small. kernel: of 3 x 3 taps; whole: whether it stores what is stored, not
+ * sums; taps.w: the weights of one channel as pairs, of other taps. A strip: rows h...h + rows - 1 of the outputs of channels c...c + count - 1, whose inputs lie
  * in planes k...k + count - 1. */
 typedef struct {
     ms_small_planes_dsp planes;
@@ -153,8 +176,7 @@ typedef struct {
     uint8_t *y;
     ms_small_stage stage;
     ms_small_3x3_dsp *kernel;
-    uint32_t *pairs;
-    int32_t lines, c, count, k, h, rows;
+    int32_t whole, c, count, k, h, rows;
     ms_small_channels_dsp channels;
     ms_small_depthwise_taps_dsp taps;
     int32_t sums[MS_SMALL_CHUNK + 4];
@@ -182,13 +204,20 @@ MS_SMALL_STATIC void ms_small_run_3x3_dsp(ms_small_depthwise_job_dsp *job, int32
     job->kernel(c);
 }
 
-/* Hold 0..255 to the line's low..high, and flip: `count` channels of each pixel. */
-MS_SMALL_STATIC void ms_small_hold_dsp(uint8_t *y, int32_t pixels, int32_t count, int32_t pixel, const ms_line *line)
+/* Hold each byte of 0..255 to low..high, and flip: `count` channels of each pixel. */
+MS_SMALL_STATIC void ms_small_hold_dsp(uint8_t *y, int32_t pixels, int32_t count, int32_t pixel, int32_t low, int32_t high, int32_t flip)
 {
-    for (int32_t i = 0; i < pixels; i++, y += pixel) {
-        for (int32_t k = 0; k < count; k++) {
-            const int32_t level = y[k] < line->low ? line->low : y[k] > line->high ? line->high : y[k];
-            y[k] = (uint8_t)(level ^ line->flip);
+    const uint32_t all = 0x01010101u, up = all * (uint32_t)(255 - high), down = up + all * (uint32_t)low, back = all * ((uint32_t)(low + flip) & 255u);
+    const size_t each = count == 4 ? 4 : 1;
+    if (low <= 0 && high >= 255 && !flip) {
+        return;
+    }
+    for (; pixels > 0; pixels--, y += pixel) {
+        for (uint8_t *at = y; at < y + count; at += each) {
+            uint32_t word = 0;
+            memcpy(&word, at, each);
+            __asm__("uqadd8 %0, %0, %1\n uqsub8 %0, %0, %2\n uadd8 %0, %0, %3\n" : "+r"(word) : "r"(up), "r"(down), "r"(back) : "cc");
+            memcpy(at, &word, each);
         }
     }
 }
@@ -199,7 +228,7 @@ MS_SMALL_STATIC void ms_small_pair_taps_dsp(ms_small_depthwise_job_dsp *job, int
     const ms_small_conv_shape *s = job->planes.shape;
     const int32_t each = 2 * ms_small_tap_pairs_dsp(s);
     const int8_t *w = job->w + c * s->kernel_h * s->kernel_w;
-    int16_t *to = (int16_t *)(void *)job->pairs;
+    int16_t *to = (int16_t *)(void *)job->taps.w;
     memset(to, 0, (size_t)(2 * each * s->kernel_h));
     for (int32_t i = 0; i < s->kernel_h; i++, to += each) {
         for (int32_t j = 0; j < s->kernel_w; j++) {
@@ -225,7 +254,6 @@ MS_SMALL_STATIC void ms_small_sums_any_dsp(ms_small_depthwise_job_dsp *job, int3
     const int32_t row = MS_SMALL_GROUP * job->planes.pitch;
     ms_small_depthwise_taps_dsp *taps = &job->taps;
     taps->x = (const uint16_t *)(const void *)(job->planes.words + r * s->stride_h * row + (job->k + i) * job->planes.pitch) + v * s->stride_w;
-    taps->w = job->pairs;
     taps->y = job->sums;
     taps->step = 2 * s->stride_w;
     taps->rows = s->kernel_h;
@@ -261,19 +289,25 @@ MS_SMALL_STATIC void ms_small_any_channel_dsp(ms_small_depthwise_job_dsp *job, u
     }
 }
 
-/* The strip whose planes are filled: lines of 3 x 3 taps. */
-MS_SMALL_STATIC void ms_small_lines_strip_dsp(ms_small_depthwise_job_dsp *job, uint8_t *y)
+/* The strip whose planes are filled: 3 x 3 taps whose kernel stores what is stored. */
+MS_SMALL_STATIC void ms_small_whole_strip_dsp(ms_small_depthwise_job_dsp *job, uint8_t *y)
 {
     const ms_line *line = job->stage.line;
+    const ms_requant *requant = job->stage.requant;
     const ms_small_conv_shape *s = job->planes.shape;
-    job->channels.q = job->stage.q + 2 * job->c;
     job->channels.y = y;
     job->channels.channels = job->count;
-    job->channels.offset = line->offset;
-    ms_small_run_3x3_dsp(job, 0, 0, 0, s->out_width, job->rows);
-    if (line->low > 0 || line->high < 255 || line->flip) {
-        ms_small_hold_dsp(y, job->rows * s->out_width, job->count, s->channels, line);
+    if (line) {
+        job->channels.q = job->stage.q + 2 * job->c;
+        job->channels.offset = line->offset;
+    } else {
+        job->channels.q = requant->multiplier + job->c;
+        job->channels.offset = requant->shift - 32;
+        job->channels.offsets = requant->offset + job->c;
     }
+    ms_small_run_3x3_dsp(job, 0, 0, 0, s->out_width, job->rows);
+    ms_small_hold_dsp(y, job->rows * s->out_width, job->count, s->channels, line ? line->low : requant->low,
+                      line ? line->high : requant->high, line ? line->flip : requant->flip);
 }
 
 /* The same: whatever it is. */
@@ -298,21 +332,23 @@ MS_SMALL_STATIC void ms_small_depthwise_work_dsp(ms_small_depthwise_job_dsp *job
         for (job->h = 0; job->h < s->out_height; job->h += job->planes.strip) {
             job->rows = s->out_height - job->h < job->planes.strip ? s->out_height - job->h : job->planes.strip;
             ms_small_fill_planes_dsp(job->x + job->c - job->k, job->h, job->rows, &job->planes);
-            (job->lines ? ms_small_lines_strip_dsp : ms_small_any_strip_dsp)(job, job->y + job->h * s->out_width * s->channels + job->c);
+            (job->whole ? ms_small_whole_strip_dsp : ms_small_any_strip_dsp)(job, job->y + job->h * s->out_width * s->channels + job->c);
         }
     }
 }
 
-/* The kernel of lines for a step and a shift; null: none. */
-MS_INLINE ms_small_3x3_dsp *ms_small_lines_of_dsp(int32_t stride, int32_t shift)
+/* The kernel for a step and an end. */
+MS_INLINE ms_small_3x3_dsp *ms_small_3x3_of_dsp(int32_t stride, int32_t end)
 {
-    switch (shift) {
+    switch (end) {
     case 1: return stride == 1 ? ms_small_3x3_1_1_dsp : ms_small_3x3_2_1_dsp;
     case 4: return stride == 1 ? ms_small_3x3_1_4_dsp : ms_small_3x3_2_4_dsp;
     case 7: return stride == 1 ? ms_small_3x3_1_7_dsp : ms_small_3x3_2_7_dsp;
     case 10: return stride == 1 ? ms_small_3x3_1_10_dsp : ms_small_3x3_2_10_dsp;
     case 13: return stride == 1 ? ms_small_3x3_1_13_dsp : ms_small_3x3_2_13_dsp;
-    default: return 0;
+    case MS_SMALL_END_REQUANT: return stride == 1 ? ms_small_3x3_1_requant_dsp : ms_small_3x3_2_requant_dsp;
+    case MS_SMALL_END_SHIFTED: return stride == 1 ? ms_small_3x3_1_shifted_dsp : ms_small_3x3_2_shifted_dsp;
+    default: return stride == 1 ? ms_small_3x3_1_sums_dsp : ms_small_3x3_2_sums_dsp;
     }
 }
 
@@ -325,34 +361,38 @@ MS_INLINE int32_t ms_small_strip_dsp(const ms_small_conv_shape *shape)
 }
 
 MS_SMALL_STATIC void ms_small_depthwise_start_dsp(const uint8_t *x, const int8_t *w, uint8_t *y, ms_small_depthwise_job_dsp *job,
-                                                  const ms_small_conv_shape *shape, const ms_small_stage *stage, ms_small_3x3_dsp *kernel)
+                                                  const ms_small_conv_shape *shape, const ms_small_stage *stage, ms_small_3x3_dsp *kernel, int32_t whole)
 {
     const int32_t strip = ms_small_strip_dsp(shape);
     ms_small_set_planes_dsp(&job->planes, (uint32_t *)(void *)(job + 1), ms_small_pitch_dsp(shape), strip, shape);
-    job->pairs = job->planes.words + MS_SMALL_GROUP * job->planes.pitch * ((strip - 1) * shape->stride_h + job->planes.span);
+    job->taps.w = job->planes.words + MS_SMALL_GROUP * job->planes.pitch * ((strip - 1) * shape->stride_h + job->planes.span);
     job->x = x;
     job->w = w;
     job->y = y;
     job->stage = *stage;
-    job->lines = kernel != 0;
-    job->kernel = kernel ? kernel : shape->stride_w == 1 ? ms_small_3x3_1_sums_dsp : ms_small_3x3_2_sums_dsp;
+    job->whole = whole;
+    job->kernel = kernel;
+}
+
+MS_INLINE void ms_small_depthwise_any_dsp(const uint8_t *x, const int8_t *w, const int32_t *q, uint8_t *y, void *scratch,
+                                          const ms_small_conv_shape *shape, const ms_line *line, const ms_requant *requant)
+{
+    const int32_t end = ms_small_is_3x3_dsp(shape) ? ms_small_end_dsp(line, requant) : MS_SMALL_END_SUMS;
+    const ms_small_stage stage = {q, line, requant};
+    ms_small_depthwise_start_dsp(x, w, y, scratch, shape, &stage, ms_small_3x3_of_dsp(shape->stride_w, end), end != MS_SMALL_END_SUMS);
+    ms_small_depthwise_work_dsp(scratch);
 }
 
 MS_INLINE void ms_small_depthwise_dsp(const uint8_t *x, const int8_t *w, const int32_t *q, uint8_t *y, void *scratch,
                                       const ms_small_conv_shape *shape, const ms_line *line)
 {
-    ms_small_3x3_dsp *kernel = ms_small_is_3x3_dsp(shape) ? ms_small_lines_of_dsp(shape->stride_w, line->shift) : 0;
-    const ms_small_stage stage = {q, line, 0};
-    ms_small_depthwise_start_dsp(x, w, y, scratch, shape, &stage, kernel);
-    ms_small_depthwise_work_dsp(scratch);
+    ms_small_depthwise_any_dsp(x, w, q, y, scratch, shape, line, 0);
 }
 
 MS_INLINE void ms_small_depthwise_requant_dsp(const uint8_t *x, const int8_t *w, uint8_t *y, void *scratch, const ms_small_conv_shape *shape,
                                               const ms_requant *q)
 {
-    const ms_small_stage stage = {0, 0, q};
-    ms_small_depthwise_start_dsp(x, w, y, scratch, shape, &stage, 0);
-    ms_small_depthwise_work_dsp(scratch);
+    ms_small_depthwise_any_dsp(x, w, 0, y, scratch, shape, 0, q);
 }
 
 #endif

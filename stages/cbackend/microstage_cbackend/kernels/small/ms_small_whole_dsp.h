@@ -6,6 +6,7 @@
 #define MS_SMALL_WHOLE_DSP_H
 
 #include "ms_small_dot_dsp.h"
+#include "ms_small_end_dsp.h"
 #include "ms_small_gather_dsp.h"
 
 /* Whether a patch is x, and a row of weights has nothing between its runs. */
@@ -14,12 +15,6 @@ MS_INLINE int ms_small_is_whole_dsp(const ms_small_conv_shape *shape)
     return shape->out_height * shape->out_width == 1 && shape->kernel_h == shape->height && shape->kernel_w == shape->width &&
            (shape->dilation_h == 1 || shape->kernel_h == 1) && (shape->dilation_w == 1 || shape->kernel_w == 1) &&
            shape->pad_top + shape->pad_left == 0 && (shape->planes * shape->kernel_h == 1 || shape->kernel_w * shape->channels % 4 == 0);
-}
-
-/* Whether the assembly requantises; else it makes sums, and C does. */
-MS_INLINE int ms_small_is_straight_dsp(const ms_requant *q)
-{
-    return q && !q->kink && !q->even && q->shift >= 32;
 }
 
 /* Bytes of an output as the assembly makes it. */
