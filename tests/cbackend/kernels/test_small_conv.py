@@ -133,11 +133,11 @@ class Requant(NamedTuple):
 
 
 def drawn_requant(random: np.random.Generator, sums: np.ndarray) -> Requant:
-    """Return one of any shift whose outputs go from below 0 to above 255, or as steep as it can be; a third round twice
-    or to even.
+    """Return one of any shift whose outputs go from below 0 to above 255, or as steep as it can be; two fifths
+    round twice, a fifth to even.
     """
     filters, shift = sums.shape[1], int(random.choice([32, 32, 32, 33, 36, 40, 46, 62, 31, 20]))
-    reach, kind = int(np.abs(sums).max()) + 1, random.integers(0, 6)
+    reach, kind = int(np.abs(sums).max()) + 1, random.integers(0, 5)
     slope = np.minimum(random.integers(1, 400, filters) * (1 << min(shift, 50)) // reach, 2**31 - 1)
     if shift >= 32 and random.integers(0, 4) == 0:
         slope = np.full(filters, 2**31 - 1)
@@ -145,8 +145,8 @@ def drawn_requant(random: np.random.Generator, sums: np.ndarray) -> Requant:
     offset = random.integers(-(50 << min(shift, 50)), 300 << min(shift, 50), filters)
     if kind == 0:
         multiplier, offset = multiplier >> shift - 2 << shift - 2, offset >> shift - 2 << shift - 2
-    kink = random.integers(0, 2 << min(shift, 50), filters if kind == 1 else 0)
-    edge = np.array([int(random.integers(0, 256)) << min(shift, 50)])
+    kink = random.integers(0, 2 << min(shift, 50), filters if kind in (1, 2) else 0)
+    edge = np.array([(int(random.integers(0, 256)) << min(shift, 50)) + int(random.choice([0, 0, 0, 1]))])
     low, high = sorted(random.integers(0, 256, 2)) if random.integers(0, 2) else (0, 255)
     parity, flip = int(random.integers(0, 2)), int(random.choice([0, 0, 128]))
     numbers = [shift, int(low), int(high), int(kind == 0), parity, flip]

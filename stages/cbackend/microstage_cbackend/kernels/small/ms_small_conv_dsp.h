@@ -108,7 +108,7 @@ static __attribute__((noinline)) void ms_small_walk_dsp(ms_walk_dsp *walk, const
 {
     const ms_layer_dsp *const layer = &walk->layer;
     const ms_small_conv_shape *shape = layer->shape;
-    const int32_t each = ms_small_each_dsp(&layer->stage), row = shape->filters * (layer->stage.requant ? 1 : each);
+    const int32_t each = ms_small_each_dsp(&layer->stage, shape->filters), row = shape->filters * (layer->stage.requant ? 1 : each);
     int32_t left = shape->out_height * shape->out_width, count;
 
     ms_small_begin_dsp(&walk->gather, x, shape);
@@ -132,7 +132,8 @@ static __attribute__((noinline)) void ms_small_walk_dsp(ms_walk_dsp *walk, const
     ((end) == 1 ? ms_dot_##form##_dsp_##bits##_1 : (end) == 4 ? ms_dot_##form##_dsp_##bits##_4 \
      : (end) == 7 ? ms_dot_##form##_dsp_##bits##_7 : (end) == 10 ? ms_dot_##form##_dsp_##bits##_10 \
      : (end) == 13 ? ms_dot_##form##_dsp_##bits##_13 : (end) == MS_SMALL_END_REQUANT ? ms_dot_##form##_dsp_##bits##_requant \
-     : (end) == MS_SMALL_END_SHIFTED ? ms_dot_##form##_dsp_##bits##_shifted : ms_dot_##form##_dsp_##bits##_sums)
+     : (end) == MS_SMALL_END_SHIFTED ? ms_dot_##form##_dsp_##bits##_shifted \
+     : (end) == MS_SMALL_END_KINKED ? ms_dot_##form##_dsp_##bits##_kinked : ms_dot_##form##_dsp_##bits##_sums)
 #define MS_DSP_PAIRED(form, bits, end) \
     ((bits) == 8 ? MS_DSP_ENDS(form, 8, end) : (bits) == 4 ? MS_DSP_ENDS(form, 4, end) \
      : (bits) == 2 ? MS_DSP_ENDS(form, 2, end) : MS_DSP_ENDS(form, 1, end))
@@ -153,7 +154,7 @@ MS_INLINE ms_dot_function_dsp *ms_small_one_dsp(const ms_small_conv_shape *shape
 MS_INLINE void ms_small_conv_any_dsp(const uint8_t *x, const void *w, const int32_t *q, void *y, void *scratch, const ms_small_conv_shape *shape,
                                      const ms_line *line, const ms_requant *requant)
 {
-    const int32_t end = ms_small_end_dsp(line, requant);
+    const int32_t end = ms_small_end_dsp(line, requant, shape->filters);
     if (ms_small_is_whole_dsp(shape)) {
         if (requant && end == MS_SMALL_END_SUMS) {
             ms_small_whole_requant_dsp(x, w, y, scratch, shape, requant, ms_small_one_dsp(shape, end));

@@ -31,6 +31,7 @@
 #define MS_DSP_REQUANT_1X4(end) MS_DSP_ONES(MS_DSP_ONE("r0", end) MS_DSP_ONE("r1", end) MS_DSP_ONE("r2", end) MS_DSP_ONE("r3", end))
 #define MS_DSP_END_1X4_requant MS_DSP_REQUANT_1X4(requant)
 #define MS_DSP_END_1X4_shifted MS_DSP_REQUANT_1X4(shifted)
+#define MS_DSP_END_1X4_kinked MS_DSP_REQUANT_1X4(kinked)
 #define MS_DSP_END_1X4_sums \
     "ldrd r5,r6,[r11,#4]\n sub r7,r5,r6\n cmp r7,#16\n blt 4f\n stmia r6!,{r0-r3}\n str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n b 5f\n" \
     "4: str r0,[r6],#4\n mov r0,r1\n mov r1,r2\n cmp r6,r5\n bne 4b\n5:\n"

@@ -377,7 +377,7 @@ MS_SMALL_STATIC void ms_small_depthwise_start_dsp(const uint8_t *x, const int8_t
 MS_INLINE void ms_small_depthwise_any_dsp(const uint8_t *x, const int8_t *w, const int32_t *q, uint8_t *y, void *scratch,
                                           const ms_small_conv_shape *shape, const ms_line *line, const ms_requant *requant)
 {
-    const int32_t end = ms_small_is_3x3_dsp(shape) ? ms_small_end_dsp(line, requant) : MS_SMALL_END_SUMS;
+    const int32_t end = ms_small_is_3x3_dsp(shape) && !(requant && requant->kink) ? ms_small_end_dsp(line, requant, shape->filters) : MS_SMALL_END_SUMS;
     const ms_small_stage stage = {q, line, requant};
     ms_small_depthwise_start_dsp(x, w, y, scratch, shape, &stage, ms_small_3x3_of_dsp(shape->stride_w, end), end != MS_SMALL_END_SUMS);
     ms_small_depthwise_work_dsp(scratch);

@@ -8,13 +8,15 @@
  * both, A0 by a mask of one; -half * sum(x) is in the sums from the beginning. Of one bit, u is 0 or 2.
  *
  * A requantisation of 64 bits takes two: SMLAL adds (sum - the one before) * multiplier to what the position before it came to,
- * USAT takes the upper half. With a shift beyond 32 that is shifted by a register first.
+ * USAT takes the upper half. With a shift beyond 32 that is shifted by a register first. A kink is taken off, or not, beside the sum.
  *
  * Each function is an ordinary one with a single assembly statement, which keeps r4-r11 on the stack itself and leaves SP a stack
  * pointer at every instruction: interrupts may come anywhere.
  */
 #ifndef MS_SMALL_DOT_DSP_H
 #define MS_SMALL_DOT_DSP_H
+
+#include <stddef.h>
 
 #include "ms_small.h"
 
@@ -31,8 +33,12 @@ struct ms_dot_dsp {
     uint32_t up, down, back;     /* 32, 36, 40: clamp of four bytes: + up, saturated; - down, saturated; + back */
     const void *w;               /* 44 */
     ms_dot_function_dsp *function;
-    int32_t shift;               /* 52: of a requantisation, beyond 32 */
+    const ms_requant *requant;   /* 52 */
 };
+
+/* What the assembly reads of a requantisation: offset at 4, shift at 8, kink at 32, the upper half of edge at 44. */
+typedef char ms_requant_is_as_read[sizeof(void *) != 4 || (offsetof(ms_requant, offset) == 4 && offsetof(ms_requant, shift) == 8 &&
+                                                           offsetof(ms_requant, kink) == 32 && offsetof(ms_requant, edge) == 40) ? 1 : -1];
 
 #if defined __GNUC__
 #define MS_DSP_FUNCTION __attribute__((noinline, unused)) static void
@@ -87,24 +93,41 @@ struct ms_dot_dsp {
 #define MS_DSP_NEXT_requant(r, m) "smlal r10,r12," r "," m "\n usat " r ",#8,r12\n"
 #define MS_DSP_NEXT_shifted(r, m) "smlal r10,r12," r "," m "\n asr " r ",r12,r9\n usat " r ",#8," r "\n"
 #define MS_DSP_SHIFT_requant(r)
-#define MS_DSP_SHIFT_shifted(r) "ldr " r ",[r11,#52]\n"
+#define MS_DSP_SHIFT_shifted(r) "ldr " r ",[r11,#52]\n ldr " r ",[" r ",#8]\n sub " r "," r ",#32\n"
 
-#define MS_DSP_REQUANT_4X2(bits, end) \
+#define MS_DSP_APART_4X2(bits) \
     "sub r4,r4,r0\n sub r5,r5,r1\n sub r6,r6,r2\n sub r7,r7,r3\n asr r4,r4,#" bits "\n asr r5,r5,#" bits "\n" \
-    "asr r6,r6,#" bits "\n asr r7,r7,#" bits "\n" \
-    "sub r3,r3,r2\n sub r2,r2,r1\n sub r1,r1,r0\n sub r7,r7,r6\n sub r6,r6,r5\n sub r5,r5,r4\n" \
-    "ldrd r8,r12,[r11,#24]\n add r9,r8,#8\n add r10,r12,#16\n strd r9,r10,[r11,#24]\n ldr r8,[r8]\n ldrd r10,r12,[r12]\n" \
-    MS_DSP_SHIFT_##end("r9") \
+    "asr r6,r6,#" bits "\n asr r7,r7,#" bits "\n"
+#define MS_DSP_DIFFERENCES_4X2 \
+    "sub r3,r3,r2\n sub r2,r2,r1\n sub r1,r1,r0\n sub r7,r7,r6\n sub r6,r6,r5\n sub r5,r5,r4\n"
+#define MS_DSP_ADVANCE_4X2 "ldrd r8,r12,[r11,#24]\n add r9,r8,#8\n add r10,r12,#16\n strd r9,r10,[r11,#24]\n"
+#define MS_DSP_REQUANT_4X2(bits, end) \
+    MS_DSP_APART_4X2(bits) MS_DSP_DIFFERENCES_4X2 MS_DSP_ADVANCE_4X2 "ldr r8,[r8]\n ldrd r10,r12,[r12]\n" MS_DSP_SHIFT_##end("r9") \
     MS_DSP_NEXT_##end("r0", "r8") MS_DSP_NEXT_##end("r1", "r8") MS_DSP_NEXT_##end("r2", "r8") MS_DSP_NEXT_##end("r3", "r8") \
     "ldrd r8,r12,[r11,#24]\n ldr r8,[r8,#-4]\n ldrd r10,r12,[r12,#-8]\n" \
     MS_DSP_NEXT_##end("r4", "r8") MS_DSP_NEXT_##end("r5", "r8") MS_DSP_NEXT_##end("r6", "r8") MS_DSP_NEXT_##end("r7", "r8") \
-    "orr r0,r0,r4,lsl #8\n orr r1,r1,r5,lsl #8\n orr r2,r2,r6,lsl #8\n orr r3,r3,r7,lsl #8\n" MS_DSP_STORE_4X2
+    MS_DSP_BOTH_4X2
+#define MS_DSP_BOTH_4X2 "orr r0,r0,r4,lsl #8\n orr r1,r1,r5,lsl #8\n orr r2,r2,r6,lsl #8\n orr r3,r3,r7,lsl #8\n" MS_DSP_STORE_4X2
 #define MS_DSP_END_4X2_requant(bits) MS_DSP_REQUANT_4X2(bits, requant)
 #define MS_DSP_END_4X2_shifted(bits) MS_DSP_REQUANT_4X2(bits, shifted)
 
+/* The kink of a filter in r9 and lr, the edge in r11: beside its offset, `back` bytes before where `offset` points. */
+#define MS_DSP_KINK(offset, back) \
+    "ldr r9,[r11,#52]\n ldr r11,[r9,#44]\n ldr lr,[r9,#4]\n ldr r9,[r9,#32]\n sub lr," offset ",lr\n add lr,lr,r9\n ldrd r9,lr,[lr,#-" back "]\n"
+#define MS_DSP_BENT(r, m) "smlal r10,r12," r "," m "\n subs " r ",r10,r9\n sbc " r ",r12,lr\n cmp r12,r11\n it ge\n movge " r ",r12\n"
+#define MS_DSP_SHIFTED(r) "asr " r "," r ",r9\n usat " r ",#8," r "\n"
+#define MS_DSP_BACK "ldr r11,[sp]\n ldr lr,[r11,#44]\n" MS_DSP_SHIFT_shifted("r9")
+#define MS_DSP_END_4X2_kinked(bits) \
+    MS_DSP_APART_4X2(bits) MS_DSP_DIFFERENCES_4X2 "str lr,[r11,#44]\n" MS_DSP_ADVANCE_4X2 \
+    MS_DSP_KINK("r12", "0") "ldr r8,[r8]\n ldrd r10,r12,[r12]\n" \
+    MS_DSP_BENT("r0", "r8") MS_DSP_BENT("r1", "r8") MS_DSP_BENT("r2", "r8") MS_DSP_BENT("r3", "r8") \
+    "ldr r11,[sp]\n ldrd r8,r12,[r11,#24]\n" MS_DSP_KINK("r12", "8") "ldr r8,[r8,#-4]\n ldrd r10,r12,[r12,#-8]\n" \
+    MS_DSP_BENT("r4", "r8") MS_DSP_BENT("r5", "r8") MS_DSP_BENT("r6", "r8") MS_DSP_BENT("r7", "r8") MS_DSP_BACK \
+    MS_DSP_SHIFTED("r0") MS_DSP_SHIFTED("r1") MS_DSP_SHIFTED("r2") MS_DSP_SHIFTED("r3") \
+    MS_DSP_SHIFTED("r4") MS_DSP_SHIFTED("r5") MS_DSP_SHIFTED("r6") MS_DSP_SHIFTED("r7") MS_DSP_BOTH_4X2
+
 #define MS_DSP_END_4X2_sums(bits) \
-    "sub r4,r4,r0\n sub r5,r5,r1\n sub r6,r6,r2\n sub r7,r7,r3\n asr r4,r4,#" bits "\n asr r5,r5,#" bits "\n" \
-    "asr r6,r6,#" bits "\n asr r7,r7,#" bits "\n ldrd r8,r9,[r11,#4]\n ldr r10,[r11,#12]\n add r12,r9,#8\n str r12,[r11,#8]\n" \
+    MS_DSP_APART_4X2(bits) "ldrd r8,r9,[r11,#4]\n ldr r10,[r11,#12]\n add r12,r9,#8\n str r12,[r11,#8]\n" \
     "strd r0,r4,[r9]\n add r9,r9,r10\n strd r1,r5,[r9]\n add r9,r9,r10\n strd r2,r6,[r9]\n add r9,r9,r10\n strd r3,r7,[r9]\n" \
     "cmp r12,r8\n bne 1b\n"
 
@@ -123,9 +146,13 @@ struct ms_dot_dsp {
     "ldmia r11,{r4-r6}\n cbz r4,3f\n" MS_DSP_CLAMPS MS_DSP_CLAMP("r0") \
     "3: strb r0,[r6],#1\n cmp r6,r5\n beq 5f\n lsr r0,r0,#8\n strb r0,[r6],#1\n str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n5:\n"
 
+#define MS_DSP_LEVEL_requant(r) MS_DSP_NEXT_requant(r, "r8")
+#define MS_DSP_LEVEL_shifted(r) MS_DSP_SHIFT_shifted("r9") MS_DSP_NEXT_shifted(r, "r8")
+#define MS_DSP_LEVEL_kinked(r) "str lr,[r11,#44]\n" MS_DSP_KINK("r5", "8") MS_DSP_BENT(r, "r8") MS_DSP_BACK MS_DSP_SHIFTED(r)
+
 /* One position, its filters one after another: their sums in the registers given. Nothing behind the last filter is read. */
 #define MS_DSP_ONE(r, end) \
-    "ldr r8,[r4],#4\n ldrd r10,r12,[r5],#8\n" MS_DSP_SHIFT_##end("r9") MS_DSP_NEXT_##end(r, "r8") \
+    "ldr r8,[r4],#4\n ldrd r10,r12,[r5],#8\n" MS_DSP_LEVEL_##end(r) \
     "ldr r8,[r11]\n cmp r8,#0\n beq 3f\n" MS_DSP_CLAMPS MS_DSP_CLAMP(r) "3: strb " r ",[r7],#1\n cmp r7,r6\n beq 5f\n"
 #define MS_DSP_ONES(ones) \
     "ldrd r4,r5,[r11,#24]\n ldrd r6,r7,[r11,#4]\n" ones "strd r4,r5,[r11,#24]\n str r7,[r11,#8]\n b 1b\n5:\n"
@@ -133,6 +160,7 @@ struct ms_dot_dsp {
 #define MS_DSP_APART_1X2(bits) "sub r1,r1,r0\n asr r1,r1,#" bits "\n"
 #define MS_DSP_END_1X2_requant(bits) MS_DSP_APART_1X2(bits) MS_DSP_ONES(MS_DSP_ONE("r0", requant) MS_DSP_ONE("r1", requant))
 #define MS_DSP_END_1X2_shifted(bits) MS_DSP_APART_1X2(bits) MS_DSP_ONES(MS_DSP_ONE("r0", shifted) MS_DSP_ONE("r1", shifted))
+#define MS_DSP_END_1X2_kinked(bits) MS_DSP_APART_1X2(bits) MS_DSP_ONES(MS_DSP_ONE("r0", kinked) MS_DSP_ONE("r1", kinked))
 
 #define MS_DSP_END_1X2_sums(bits) \
     MS_DSP_APART_1X2(bits) "ldrd r5,r6,[r11,#4]\n str r0,[r6],#4\n cmp r6,r5\n beq 5f\n str r1,[r6],#4\n" \
@@ -177,7 +205,7 @@ struct ms_dot_dsp {
     MS_DSP_WORD_##form MS_DSP_FOUR(form, "0x60006", "0x20002", "1") MS_DSP_TURN_##form("1") MS_DSP_FOUR(form, "0x60006", "0x20002", "1")
 
 /* Functions: ms_dot_<form>_dsp_<bits>_<shift of a line, or one of MS_DSP_ALONE>; long: of 8 bits and a multiple of 16 weights. */
-#define MS_DSP_ALONE(of) of(sums) of(requant) of(shifted)
+#define MS_DSP_ALONE(of) of(sums) of(requant) of(shifted) of(kinked)
 #define MS_DSP_LINES_8(shift) \
     MS_DSP_FUNCTION ms_dot_4X2_dsp_8_##shift(ms_dot_dsp *frame) \
     { MS_DSP_ASM("", "1: " MS_DSP_BIAS_4X2 MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2_8) MS_DSP_LINE_4X2(#shift, "8"), "0"); } \

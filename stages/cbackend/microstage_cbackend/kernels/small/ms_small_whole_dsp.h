@@ -18,9 +18,9 @@ MS_INLINE int ms_small_is_whole_dsp(const ms_small_conv_shape *shape)
 }
 
 /* Bytes of an output as the assembly makes it. */
-MS_INLINE int32_t ms_small_each_dsp(const ms_small_stage *stage)
+MS_INLINE int32_t ms_small_each_dsp(const ms_small_stage *stage, int32_t filters)
 {
-    return stage->line || ms_small_is_straight_dsp(stage->requant) ? 1 : 4;
+    return ms_small_end_dsp(stage->line, stage->requant, filters) == MS_SMALL_END_SUMS ? 4 : 1;
 }
 
 /* How outputs are clamped. */
@@ -41,7 +41,7 @@ static __attribute__((noinline, unused)) void ms_small_stage_dsp(ms_dot_dsp *dot
         ms_small_clamps_dsp(dot, stage->line->low, stage->line->high, stage->line->flip);
     } else if (stage->requant) {
         ms_small_clamps_dsp(dot, stage->requant->low, stage->requant->high, stage->requant->flip);
-        dot->shift = stage->requant->shift - 32;
+        dot->requant = stage->requant;
     }
 }
 
@@ -94,7 +94,7 @@ static __attribute__((noinline, unused)) void ms_small_whole_dsp(const uint8_t *
     ms_small_constants_dsp(dot, &stage, 0);
     dot->w = w;
     dot->y = y;
-    dot->end = y + shape->filters * ms_small_each_dsp(&stage);
+    dot->end = y + shape->filters * ms_small_each_dsp(&stage, shape->filters);
     function(dot);
 }
 

@@ -31,6 +31,11 @@
     MS_DSP_EACH_4X1("r0", end) MS_DSP_EACH_4X1("r1", end) MS_DSP_EACH_4X1("r2", end) MS_DSP_EACH_4X1("r3", end) MS_DSP_STORE_4X1
 #define MS_DSP_END_4X1_requant MS_DSP_REQUANT_4X1(requant)
 #define MS_DSP_END_4X1_shifted MS_DSP_REQUANT_4X1(shifted)
+#define MS_DSP_BENT_4X1(r) "mov r10,r5\n mov r12,r6\n" MS_DSP_BENT(r, "r4")
+#define MS_DSP_END_4X1_kinked \
+    "str lr,[r11,#44]\n ldrd r7,r8,[r11,#24]\n ldr r4,[r7],#4\n ldrd r5,r6,[r8],#8\n strd r7,r8,[r11,#24]\n" MS_DSP_KINK("r8", "8") \
+    MS_DSP_BENT_4X1("r0") MS_DSP_BENT_4X1("r1") MS_DSP_BENT_4X1("r2") MS_DSP_BENT_4X1("r3") MS_DSP_BACK \
+    MS_DSP_SHIFTED("r0") MS_DSP_SHIFTED("r1") MS_DSP_SHIFTED("r2") MS_DSP_SHIFTED("r3") MS_DSP_STORE_4X1
 #define MS_DSP_END_4X1_sums \
     "ldrd r5,r6,[r11,#4]\n ldr r7,[r11,#12]\n add r8,r6,r7,lsl #1\n str r1,[r6,r7]\n str r2,[r8]\n str r3,[r8,r7]\n" \
     "str r0,[r6],#4\n str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n"
@@ -47,6 +52,7 @@
     "3: strb r0,[r6],#1\n str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n"
 #define MS_DSP_END_1X1_requant MS_DSP_ONES(MS_DSP_ONE("r0", requant))
 #define MS_DSP_END_1X1_shifted MS_DSP_ONES(MS_DSP_ONE("r0", shifted))
+#define MS_DSP_END_1X1_kinked MS_DSP_ONES(MS_DSP_ONE("r0", kinked))
 #define MS_DSP_END_1X1_sums "ldrd r5,r6,[r11,#4]\n str r0,[r6],#4\n str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n"
 
 #define MS_DSP_WIDE(form, rows, shift) \
