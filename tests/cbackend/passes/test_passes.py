@@ -7,6 +7,7 @@ import onnx
 import pytest
 from graphs import evaluate
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from integer_chains import chains
 from integer_networks import networks
 
@@ -171,3 +172,22 @@ def test_a_wide_line_whose_constants_are_full_takes_no_offset():
     with pytest.raises(OverflowError):
         _ = full.of_raised(np.array([-128])).parts
     assert not absorbs_read(layer) and not absorbs_write(layer)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=300, deadline=None)
+def test_a_line_has_the_level_of_channels_that_never_change_it(seed):
+    """Thresholds that no sum reaches, or that every sum does, beside those of a line with a kink."""
+    from microstage_cbackend.program.fits import fit_affine
+    from microstage_cbackend.program.requantise import Search
+
+    random = np.random.default_rng(seed)
+    rows, levels = random.integers(2, 7), random.choice([3, 4, 7])
+    low = random.choice([-120, -15, 0], rows)
+    high = np.maximum(low, random.choice([0, 15, 120], rows))
+    thresholds = np.clip(np.sort(random.integers(-20, 125, (rows, levels)), axis=1), low[:, None], high[:, None] + 1)
+    search = Search(thresholds, 1, int(random.integers(-8, 8)))
+    line = fit_affine(search, low, high)
+    for row in range(rows if line else 0):
+        sums = np.arange(low[row], high[row] + 1)
+        assert np.array_equal(line.apply(sums, np.full(sums.shape, row)), search.apply(sums, np.full(sums.shape, row)))

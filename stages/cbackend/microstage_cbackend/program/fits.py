@@ -182,10 +182,12 @@ class _Constraints:
         found = self._smallest(lambda multiplier: [self._room(multiplier, shift, False, *side) for side in sides])
         if found is None:
             return None
-        multiplier, ((_, _, highest), (_, lowest, _)) = found
-        both = (highest < _FAR) & (lowest > -_FAR)
-        offset = np.where(highest < _FAR, highest, np.where(lowest > -_FAR, lowest, 0))
-        kink = np.where(both, offset - lowest, 0)
+        multiplier, ((_, least, highest), (_, lowest, most)) = found
+        upper = np.where(highest < _FAR, highest, least)
+        lower = np.where(lowest > -_FAR, lowest, most)
+        bounded = np.abs(upper) < _FAR, np.abs(lower) < _FAR
+        offset = np.where(bounded[0], upper, np.where(bounded[1], lower, 0))
+        kink = np.where(bounded[0] & bounded[1], offset - lower, 0)
         return None if np.any(kink < 0) else (multiplier, offset, kink)
 
     def partings(self) -> np.ndarray:
