@@ -175,7 +175,7 @@ def test_a_wide_line_whose_constants_are_full_takes_no_offset():
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_a_line_has_the_level_of_channels_that_never_change_it(seed):
     """Thresholds that no sum reaches, or that every sum does, beside those of a line with a kink."""
     from microstage_cbackend.program.fits import fit_affine
