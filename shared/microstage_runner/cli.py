@@ -9,7 +9,7 @@ from microstage_runner.commands.used import assert_settings_used
 from microstage_runner.declarations.checkout import assert_checkout
 from microstage_runner.engines import offline
 from microstage_runner.process import REPOSITORY, load, process
-from microstage_runner.session import Session, make_stage, split_words
+from microstage_runner.session import Session, assert_target, make_stage, split_words
 
 __all__ = ["main", "run_command"]
 
@@ -22,6 +22,7 @@ def main(arguments: list[str], repository: Path = REPOSITORY) -> int:
 def run_command(arguments: list[str], repository: Path = REPOSITORY) -> int:
     """Run one command and return its exit code; raise `MicrostageError` for what it cannot do."""
     name, *words = arguments or ["variables"]
+    assert_target(name, repository)
     typed = split_words(words)
     offline.choose(typed.get("VENDOR"))
     assert_settings_used(name, typed)

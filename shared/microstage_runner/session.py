@@ -30,7 +30,7 @@ from microstage_runner.process import volumes_of
 from microstage_runner.registry import chosen_registry
 from microstage_runner.signing import Keys
 
-__all__ = ["Session", "make_stage", "split_words"]
+__all__ = ["Session", "assert_target", "make_stage", "split_words"]
 
 
 class Session:
@@ -135,15 +135,11 @@ class Session:
         return name
 
     def require(self, name: str) -> str:
-        """Return `name`, which is a stage of this session; raise `ParameterError` for what is no target at all."""
-        if name in self.stages:
-            return name
-        if name in load_stages(self.repository):
+        """Return `name`; raise `ParameterError` for a stage of the checkout that is none of this session."""
+        if name not in self.stages:
             first = next(iter(self.stages))
             raise ParameterError(f"{name} comes before {first}, where a network of one's own begins.")
-        near = get_close_matches(name, [*self.stages, *COMMANDS], n=1)
-        hint = f"did you mean {near[0]}?" if near else "`make help` lists them."
-        raise ParameterError(f"{name} is not a target; {hint}")
+        return name
 
     def published(self) -> list[PublishedStep]:
         """Return the steps of the selected run that are published, up to STAGE= or the last stage."""
@@ -162,6 +158,15 @@ class Session:
     def usual(self) -> str:
         """The stage that a user asks for: the one that makes integers of the network, or the last of all."""
         return of_role(self.stages, INTEGERS, list(self.stages)[-1])
+
+
+def assert_target(name: str, repository: Path) -> None:
+    """Raise `ParameterError` for what is neither a command nor a stage, whatever else was typed."""
+    targets = [*(path.parent.name for path in sorted((repository / "stages").glob("*/stage.toml"))), *COMMANDS]
+    if name not in targets:
+        near = get_close_matches(name, targets, n=1)
+        hint = f"did you mean {near[0]}?" if near else "`make help` lists them."
+        raise ParameterError(f"{name} is not a target; {hint}")
 
 
 def make_stage(session: Session, target: str) -> None:

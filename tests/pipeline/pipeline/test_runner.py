@@ -124,6 +124,12 @@ def test_why_names_the_component_that_changed(toy):
     assert "is done" in toy.call("why", "STAGE=first")[1]
 
 
+def test_a_misspelt_target_is_named_before_anything_that_stands_behind_it(toy):
+    for words in ((), ("MODEL=drawn-resnet8",), ("DRY=1",), ("MACHINE=cortex-m4", "CYCLES=no number")):
+        code, _, err = toy.call("secnd", *words)
+        assert code == 2 and "secnd is not a target; did you mean second?" in err and len(err.splitlines()) == 1, err
+
+
 def test_a_misspelt_foreign_or_impossible_variable_is_one_sentence(toy):
     for words, said in {
         ("CYCELS=1",): "did you mean CYCLES?",
