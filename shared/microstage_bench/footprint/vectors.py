@@ -43,9 +43,9 @@ def _name(argument: Argument) -> str:
 
 
 def _numbers(argument: Argument, row: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return what goes in: of a row of several steps, the first ones."""
-    values = row[_name(argument)].ravel()[: argument.size] if _name(argument) in row else argument.filling
-    return values.astype(argument.dtype)
+    """Return what goes in: of a row of several steps, the first ones; what is no row's, as sound is, is made up."""
+    values = row.get(_name(argument), np.empty(0)).ravel()[: argument.size]
+    return (values if values.size == argument.size else argument.filling).astype(argument.dtype)
 
 
 def _compare(declared: DeclaredFunction, row: Mapping[str, np.ndarray], answers: list[np.ndarray]) -> None:
