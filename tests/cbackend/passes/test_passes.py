@@ -135,8 +135,7 @@ def test_arg_max_and_top_k_take_the_lowest_of_equals(tmp_path):
 
 def test_channels_of_unlike_slopes_over_24_bits_are_lines():
     """Few thousandths of a sum are left to a line between 255 levels: that takes most of a multiplier's 31 bits."""
-    from microstage_cbackend.program.fits import fit_affine
-    from microstage_cbackend.program.requantise import Search
+    from microstage.requantise import Search, fit_affine
 
     rng = np.random.Generator(np.random.PCG64(0))
     slopes, offsets = rng.uniform(1300, 10400, (80, 1)), rng.uniform(-20000, 20000, (80, 1))
@@ -178,8 +177,7 @@ def test_a_wide_line_whose_constants_are_full_takes_no_offset():
 @settings(max_examples=120, deadline=None)
 def test_a_line_has_the_level_of_channels_that_never_change_it(seed):
     """Thresholds that no sum reaches, or that every sum does, beside those of a line with a kink."""
-    from microstage_cbackend.program.fits import fit_affine
-    from microstage_cbackend.program.requantise import Search
+    from microstage.requantise import Search, fit_affine
 
     random = np.random.default_rng(seed)
     rows, levels = random.integers(2, 7), random.choice([3, 4, 7])

@@ -11,15 +11,14 @@ from test_passes import hold, read
 from written import equal, write_files
 
 from microstage.interface import golden
+from microstage.requantise import Search, fit_affine
 from microstage_bench.compiling import SANITIZERS
 from microstage_cbackend.build import SMALL_MACHINE, compile_selftest, run_selftest
 from microstage_cbackend.generate import read_model
 from microstage_cbackend.passes import COMMON
 from microstage_cbackend.passes.small import lower_small
 from microstage_cbackend.passes.small.fit_line import fit_line
-from microstage_cbackend.program.fits import fit_affine
 from microstage_cbackend.program.ir import KernelCall, Tensor
-from microstage_cbackend.program.requantise import Search
 from microstage_cbackend.vectors.plan import make_plan
 
 CHANNELS, REACH = 6, 20_000

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from microstage.requantise import MultiplyAddShift, Search
 from microstage_cbackend.passes.fuse import SUMMING, channels_of
 from microstage_cbackend.program.ir import KernelCall, Levelled, RowStage, Tensor, accumulator_type
-from microstage_cbackend.program.requantise import MultiplyAddShift, Search
 from microstage_cbackend.program.wide import Wide
 
 __all__ = ["absorbs_read", "absorbs_write", "raise_read", "raise_written"]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from microstage.requantise import Search
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor
-from microstage_cbackend.program.requantise import Search
 
 __all__ = ["drop_identities", "drop_unread", "replace"]
 

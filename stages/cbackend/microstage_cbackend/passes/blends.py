@@ -16,10 +16,10 @@ from itertools import product
 
 import numpy as np
 
+from microstage.requantise import MultiplyAddShift, Search
 from microstage_cbackend.passes.fuse import producer
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor
 from microstage_cbackend.program.places import walk
-from microstage_cbackend.program.requantise import MultiplyAddShift, Search
 
 __all__ = ["fit_pairs", "take_factors"]
 

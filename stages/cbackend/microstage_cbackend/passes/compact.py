@@ -9,11 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from microstage.integer.lines import fit_line
+from microstage.requantise import MultiplyAddShift, Search, Shared, fit_affine, fit_shared
 from microstage_cbackend.passes.blends import fit_pairs
 from microstage_cbackend.passes.fuse import SUMMING, channels_of
-from microstage_cbackend.program.fits import fit_affine, fit_shared
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor, accumulator_type, bits_of, smallest_type
-from microstage_cbackend.program.requantise import MultiplyAddShift, Search, Shared
 from microstage_cbackend.program.wide import Wide, requantisation
 
 __all__ = ["compact"]

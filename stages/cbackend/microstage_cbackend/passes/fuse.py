@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from microstage.requantise import Raw, Search
 from microstage_cbackend.program.ir import KernelCall, Part, RowStage, Tensor, accumulator_type, ends_by_channel
 from microstage_cbackend.program.places import walk
-from microstage_cbackend.program.requantise import Raw, Search
 
 __all__ = ["SUMMING", "fuse_constants", "fuse_stages", "lift_stages"]
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from microstage.requantise import MultiplyAddShift
 from microstage_cbackend.passes.absorb import absorbs_read, absorbs_write, raise_read, raise_written
 from microstage_cbackend.passes.aliases import replace
 from microstage_cbackend.passes.fuse import SUMMING, producer
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor
 from microstage_cbackend.program.places import walk
-from microstage_cbackend.program.requantise import MultiplyAddShift
 
 __all__ = ["store_as_bytes"]
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from microstage.requantise import Raw, Search
 from microstage_cbackend.kernels.layouts import pack_signs as words_of
 from microstage_cbackend.passes.fuse import channels_of, producer
 from microstage_cbackend.passes.specialise import window_shape
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor
-from microstage_cbackend.program.requantise import Raw, Search
 
 __all__ = ["pack_signs"]
 

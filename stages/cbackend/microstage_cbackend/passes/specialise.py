@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from microstage.requantise import MultiplyAddShift, Raw
 from microstage_cbackend.kernels.layouts import depthwise_lanes, row_depth
 from microstage_cbackend.passes.fuse import SUMMING
-from microstage_cbackend.program.fits import one_step
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor
-from microstage_cbackend.program.requantise import MultiplyAddShift, Raw
+from microstage_cbackend.program.one_step import one_step
 
 __all__ = ["as_unsigned", "residual", "specialise", "taps", "window_shape"]
 

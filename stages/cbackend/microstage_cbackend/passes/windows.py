@@ -11,9 +11,9 @@ from math import gcd
 
 import numpy as np
 
+from microstage.requantise import Search
 from microstage_cbackend.passes.fuse import producer
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor
-from microstage_cbackend.program.requantise import Search
 
 __all__ = ["join_patches", "split_groups", "sum_windows"]
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from microstage.requantise import MultiplyAddShift, Raw, Search, Shared
 from microstage_cbackend.kernels.layouts import ROWS, pack_blocks, pack_depthwise_blocks, pack_rows, wide_shift
 from microstage_cbackend.kernels.small.orders import (
     small_conv_lines,
@@ -20,7 +21,6 @@ from microstage_cbackend.kernels.small.orders import (
     small_depthwise_weights,
 )
 from microstage_cbackend.program.ir import KernelCall, Requantisation, Tensor
-from microstage_cbackend.program.requantise import MultiplyAddShift, Raw, Search, Shared
 from microstage_cbackend.program.small_line import SmallLine
 
 __all__ = [

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_cbackend.program.requantise import MultiplyAddShift, Raw, Search, Shared
+from microstage.requantise import MultiplyAddShift, Raw, Search, Shared
 from microstage_cbackend.program.small_line import SmallLine
 from microstage_cbackend.program.wide import Wide
 

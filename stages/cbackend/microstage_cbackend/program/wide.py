@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from microstage.integer.fixed_point import PART
-from microstage_cbackend.program.requantise import MultiplyAddShift
+from microstage.requantise import MultiplyAddShift
 
 __all__ = ["Wide", "requantisation"]
 

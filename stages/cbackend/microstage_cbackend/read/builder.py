@@ -11,9 +11,9 @@ from math import prod
 import numpy as np
 
 from microstage.errors import ModelError
+from microstage.requantise import MultiplyAddShift, Search
 from microstage_cbackend.program.ir import Tensor, accumulator_type, ends_by_channel
 from microstage_cbackend.program.places import channel_loops, padded_loops
-from microstage_cbackend.program.requantise import MultiplyAddShift, Search
 from microstage_cbackend.program.wide import Wide
 from microstage_cbackend.program.windows import Window
 from microstage_cbackend.read.sum_builder import SumBuilder

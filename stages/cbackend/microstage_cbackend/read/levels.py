@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from microstage.integer import gemmlowp
+from microstage.requantise import Search
 from microstage_cbackend.program.ir import Tensor
-from microstage_cbackend.program.requantise import Search
 from microstage_cbackend.program.wide import requantisation
 from microstage_cbackend.read.node import ReadNode
 

@@ -9,8 +9,8 @@ from math import prod
 import numpy as np
 
 from microstage.errors import ModelError
+from microstage.requantise import Raw
 from microstage_cbackend.program.ir import Tensor, accumulator_type
-from microstage_cbackend.program.requantise import Raw
 from microstage_cbackend.program.windows import Window
 from microstage_cbackend.read.dot_ranges import dot_range
 from microstage_cbackend.read.memory_builder import MemoryBuilder

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from microstage.requantise import MultiplyAddShift
 from microstage_cbackend.program.arguments import StageArguments, StageArray
 from microstage_cbackend.program.ir import Requantisation
-from microstage_cbackend.program.requantise import MultiplyAddShift
 from microstage_cbackend.program.wide import Wide
 from microstage_cbackend.writers.constants import Constants
 

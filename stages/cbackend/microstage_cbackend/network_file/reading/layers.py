@@ -6,11 +6,11 @@ from math import prod
 
 import numpy as np
 
+from microstage.requantise import MultiplyAddShift, Raw, Search, Shared
 from microstage_cbackend.network_file.format.numbers import KERNELS, STAGES, FileKernel
 from microstage_cbackend.network_file.format.records import ABSENT
 from microstage_cbackend.network_file.reading.file import NetworkFile
 from microstage_cbackend.program.ir import KernelCall, Requantisation, Tensor
-from microstage_cbackend.program.requantise import MultiplyAddShift, Raw, Search, Shared
 from microstage_cbackend.program.wide import Wide
 
 __all__ = ["kernel_of", "layer_of", "sizes_of", "stage_of_file"]

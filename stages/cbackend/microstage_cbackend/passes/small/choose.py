@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from microstage.requantise import MultiplyAddShift, Raw
 from microstage_cbackend.passes.absorb import raise_read
 from microstage_cbackend.passes.fuse import SUMMING
 from microstage_cbackend.passes.small.convolution import fits, on_conv, on_depthwise
 from microstage_cbackend.passes.small.fit_line import fit_line
 from microstage_cbackend.passes.specialise import as_unsigned, residual, taps
-from microstage_cbackend.program.fits import one_step
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor
-from microstage_cbackend.program.requantise import MultiplyAddShift, Raw
+from microstage_cbackend.program.one_step import one_step
 
 __all__ = ["choose_kernels"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from microstage.requantise import Raw
 from microstage_cbackend.kernels.small.layouts import small_depth
 from microstage_cbackend.kernels.small.pairs import filters_together
 from microstage_cbackend.kernels.small.sizes import conv_scratch, depthwise_scratch
 from microstage_cbackend.passes.small.sources import ImageSource, source_of
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor
-from microstage_cbackend.program.requantise import Raw
 
 __all__ = ["fits", "on_conv", "on_depthwise"]
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from microstage.requantise import MultiplyAddShift
 from microstage_cbackend.kernels.small.pairs import largest_sum
 from microstage_cbackend.program.ir import KernelCall
-from microstage_cbackend.program.requantise import MultiplyAddShift
 from microstage_cbackend.program.small_line import SHIFTS, SmallLine
 
 __all__ = ["FittedLine", "fit_line"]

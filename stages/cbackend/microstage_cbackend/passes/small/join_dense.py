@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from microstage.requantise import Raw, Search, Shared
 from microstage_cbackend.passes.small.convolution import fits, on_conv
 from microstage_cbackend.program.ir import KernelCall, Part, Requantisation, Tensor
-from microstage_cbackend.program.requantise import Raw, Search, Shared
 
 __all__ = ["join_dense"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from microstage.requantise import Raw
 from microstage_cbackend.program.ir import KernelCall, type_range
-from microstage_cbackend.program.requantise import Raw
 
 __all__ = ["finish"]
 

@@ -8,7 +8,8 @@
                        neighbour (or the odd one); with a `kink`, which is taken off where sum * multiplier + offset is
                        below `edge`
 
-Each but Raw can be `raised` (give more) and, but for Shared, be made one `of_raised` sums. wide.py has one stage more.
+Each but Raw can be `raised` (give more) and, but for Shared, be made one `of_raised` sums. `kind` and `bytes` are those
+of the C kernels.
 """
 
 from __future__ import annotations
