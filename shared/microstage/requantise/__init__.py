@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
-from microstage.requantise.lines import fit_affine
+from microstage.requantise.compact import compact, equal, trimmed
+from microstage.requantise.lines import fit_affine, fit_lines
+from microstage.requantise.memory import bits, width
 from microstage.requantise.rows import fit_shared
-from microstage.requantise.stages import MultiplyAddShift, Raw, Search, Shared
+from microstage.requantise.stages import Lines, MultiplyAddShift, Raw, Search, Shared, Stage
 
-__all__ = ["MultiplyAddShift", "Raw", "Search", "Shared", "fit_affine", "fit_shared"]
+__all__ = [
+    "Lines",
+    "MultiplyAddShift",
+    "Raw",
+    "Search",
+    "Shared",
+    "Stage",
+    "bits",
+    "compact",
+    "equal",
+    "fit_affine",
+    "fit_lines",
+    "fit_shared",
+    "trimmed",
+    "width",
+]

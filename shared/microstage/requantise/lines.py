@@ -1,14 +1,15 @@
-"""Prove a staircase of thresholds equal to a line, or to a line with a kink."""
+"""Prove a staircase of thresholds equal to a line, a line with a kink, or a line of its own shift for each channel."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
 
-from microstage.requantise.stages import MultiplyAddShift, Search
+from microstage.requantise.stages import Lines, MultiplyAddShift, Search
 
-__all__ = ["fit_affine"]
+__all__ = ["fit_affine", "fit_lines"]
 
 _LARGEST_SHIFT = 46
 _LARGEST_MULTIPLIER, _OF_ANY_SUMS = 2**31 - 1, 2**30
@@ -21,10 +22,12 @@ _Room = tuple[np.ndarray, np.ndarray, np.ndarray]
 "Room for the offset, the lowest and the highest offset, each [rows]."
 
 
-def fit_affine(search: Search, low: np.ndarray | int, high: np.ndarray | int) -> MultiplyAddShift | None:
+def fit_affine(
+    search: Search, low: np.ndarray | int, high: np.ndarray | int, kinks: bool = True
+) -> MultiplyAddShift | None:
     """Return the multiply-add-shift with the smallest shift that equals `search` at every sum in low..high, or None.
 
-    `low` and `high` are one integer, or one per row.
+    `low` and `high` are one integer, or one per row. `kinks`: where no line does, look for one with a kink.
 
     Both are staircases that never fall, so they are equal on the whole range exactly when each step of one lies where
     the other's does: for each threshold t of level k, the affine form reaches k at t and not at t - 1. That is two
@@ -44,7 +47,25 @@ def fit_affine(search: Search, low: np.ndarray | int, high: np.ndarray | int) ->
         if line is not None:
             line.wide = not line.fits_32_bits(low, high)
             return line
-    return _kinked(steps)
+    return _kinked(steps) if kinks else None
+
+
+def fit_lines(search: Search, low: np.ndarray | int, high: np.ndarray | int) -> Lines | None:
+    """Return the line with the smallest shift of each row that equals `search` at every sum in low..high.
+
+    None where a row has no line.
+    """
+    low, high = (np.broadcast_to(end, len(search.thresholds)) for end in (low, high))
+    if search.scale != 1 or not search.thresholds.size or max(int(np.abs(end).max()) for end in (low, high)) >= 2**31:
+        return None
+    steps, found = _Constraints(search, low, high), []
+    for row in range(len(search.thresholds)):
+        line = _smallest_shift(steps.of_row(row), even=False)
+        if line is None:
+            return None
+        found.append((int(line.multiplier[0]), int(line.offset[0]), line.shift))
+    multiplier, offset, shift = (np.array(of, np.int64) for of in zip(*found))
+    return Lines(multiplier, offset, shift, steps.bias + steps.least, steps.bias + steps.most)
 
 
 def _smallest_shift(steps: _Constraints, even: bool) -> MultiplyAddShift | None:
@@ -102,6 +123,12 @@ class _Constraints:
             np.hstack([level, reached[:, None] + 1]),
             np.hstack([inside, (reached < self.most)[:, None]]),
         )
+
+    def of_row(self, row: int) -> _Constraints:
+        """Return those of one row, held to the levels that all rows are held to."""
+        one = copy.copy(self)
+        one.up, one.down = (tuple(part[row : row + 1] for part in side) for side in (self.up, self.down))
+        return one
 
     @property
     def largest_shift(self) -> int:

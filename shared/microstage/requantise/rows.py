@@ -20,7 +20,7 @@ def fit_shared(search: Search, low: np.ndarray | int, high: np.ndarray | int) ->
     solution if and only if shortest paths between them settle.
     """
     t = search.thresholds
-    if search.scale != 1 or len(t) == 1:
+    if search.scale != 1 or len(t) == 1 or not t.size:
         return None
     low, high = (np.broadcast_to(end, len(t))[:, None] for end in (low, high))
     reach = max(int(np.abs(low).max()), int(np.abs(high).max())) + int(np.ptp(np.clip(t, low, high + 1)))

@@ -7,9 +7,10 @@
     MultiplyAddShift   (sum * multiplier + offset) >> shift, held to low..high; `even`: rounded, halves to the even
                        neighbour (or the odd one); with a `kink`, which is taken off where sum * multiplier + offset is
                        below `edge`
+    Lines              (sum * multiplier + offset) >> shift, held to low..high; a shift for each channel
 
-Each but Raw can be `raised` (give more) and, but for Shared, be made one `of_raised` sums. `kind` and `bytes` are those
-of the C kernels.
+Each but Raw and Lines can be `raised` (give more) and, but for Shared, be made one `of_raised` sums. `kind` and `bytes`
+are those of the C kernels, which have no Lines.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["MultiplyAddShift", "Raw", "Search", "Shared"]
+__all__ = ["Lines", "MultiplyAddShift", "Raw", "Search", "Shared", "Stage"]
 
 
 @dataclass
@@ -192,3 +193,22 @@ class Shared:
     def apply(self, sums: np.ndarray, channel: np.ndarray) -> np.ndarray:
         """Return the stage of `sums` whose channels are `channel`, both of one shape."""
         return self.bias + np.searchsorted(self.thresholds, (sums << self.shift) + self.offset[channel], side="right")
+
+
+@dataclass
+class Lines:
+    """Evaluate a line of its own shift for each channel: `multiplier`, `offset` and `shift` int64 [channels]."""
+
+    multiplier: np.ndarray
+    offset: np.ndarray
+    shift: np.ndarray
+    low: int
+    high: int
+
+    def apply(self, sums: np.ndarray, channel: np.ndarray) -> np.ndarray:
+        """Return the stage of `sums` whose channels are `channel`, both of one shape."""
+        value = sums * self.multiplier[channel] + self.offset[channel]
+        return np.clip(value >> self.shift[channel], self.low, self.high)
+
+
+Stage = Raw | Search | MultiplyAddShift | Shared | Lines

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from microstage.integer.lines import fit_line
-from microstage.requantise import MultiplyAddShift, Search, Shared, fit_affine, fit_shared
+from microstage.requantise import MultiplyAddShift, Search, Shared, fit_affine, fit_shared, trimmed
 from microstage_cbackend.passes.blends import fit_pairs
 from microstage_cbackend.passes.fuse import SUMMING, channels_of
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor, accumulator_type, bits_of, smallest_type
@@ -70,7 +70,7 @@ def _sum_in_line(layer: KernelCall, line: MultiplyAddShift, multipliers: tuple[i
 
 def _compact(part: Part, layer: KernelCall, before: Search) -> None:
     """Replace the thresholds `before` of `layer` by their smallest form."""
-    search, low, high = _trimmed(before, *layer.reach)
+    search, low, high = trimmed(before, *layer.reach)
     if search.thresholds.shape[1] > _MANY:
         layer.stage = _line(layer, search, low, high) or search
         if layer.stage is search and _fits_a_table(layer, search, low, high):
@@ -127,19 +127,6 @@ def _rows(layer: KernelCall, search: Search) -> np.ndarray:
     """Return which row of a line each channel takes."""
     rows = len(search.thresholds)
     return np.zeros(channels_of(layer), np.int64) if rows == 1 and layer.kernel in SUMMING else np.arange(rows)
-
-
-def _trimmed(search: Search, low: np.ndarray, high: np.ndarray) -> tuple[Search, np.ndarray, np.ndarray]:
-    """Leave out thresholds that every sum or none reaches, make equal rows one; return the rows' ranges too."""
-    t = search.thresholds
-    if np.all(t == t[:1]):
-        t, low, high = t[:1], low.min(keepdims=True), high.max(keepdims=True)
-    low, high = (np.broadcast_to(end, len(t)) for end in (low, high))
-    always, never = np.all(t <= low[:, None], axis=0), np.all(t > high[:, None], axis=0)
-    bias = search.bias + search.scale * int(always.sum())
-    t = np.clip(t[:, ~always & ~never], low[:, None], high[:, None] + 1)
-    wide = search.wide or max(int(np.abs(low).max()), int(np.abs(high).max()) + 1) >= 2**31
-    return Search(t, search.scale, bias, wide), low, high
 
 
 def _make_table(layer: KernelCall, search: Search, low: int, high: int) -> None:
