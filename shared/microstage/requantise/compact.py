@@ -1,8 +1,4 @@
-"""Choose the form of a staircase of thresholds that a memory holds in the fewest bits.
-
-A form is proven before it is taken. Both staircases never fall, so they are equal at every sum of low..high when they
-are equal at its ends and, for each threshold, at the threshold and at the sum before it.
-"""
+"""Choose the form of a staircase of thresholds that a memory holds in the fewest bits."""
 
 from __future__ import annotations
 
@@ -10,17 +6,19 @@ import numpy as np
 
 from microstage.requantise.lines import fit_affine, fit_lines
 from microstage.requantise.memory import bits
+from microstage.requantise.proof import equal
 from microstage.requantise.rows import fit_shared
 from microstage.requantise.stages import Raw, Search, Stage
+from microstage.requantise.tables import fit_tabled
 
-__all__ = ["compact", "equal", "trimmed"]
+__all__ = ["compact", "trimmed"]
 
 
-def compact(search: Search, low: np.ndarray | int, high: np.ndarray | int) -> Stage:
+def compact(search: Search, low: np.ndarray | int, high: np.ndarray | int, tables: bool = False) -> Stage:
     """Return the stage of the fewest bits that equals `search` at every sum in low..high.
 
     `low` and `high` are one integer, or int64 [channels]. A stage of one row, where channels do not differ, says so by
-    having one row of constants. No stage has a kink.
+    having one row of constants. No stage has a kink, and none is Tabled unless `tables`.
     """
     whole = search
     search, low, high = trimmed(search, low, high)
@@ -28,8 +26,9 @@ def compact(search: Search, low: np.ndarray | int, high: np.ndarray | int) -> St
         return Raw()
     line = fit_affine(search, low, high, kinks=False)
     lines = None if line is not None or len(search.thresholds) == 1 else fit_lines(search, low, high)
-    found = [form for form in (line, lines, fit_shared(search, low, high)) if form is not None]
-    best = min((*found, search, whole), key=bits)
+    tabled = fit_tabled(search, low, high) if tables and line is None else None
+    forms = line, lines, tabled, fit_shared(search, low, high), search, whole
+    best = min((form for form in forms if form is not None), key=bits)
     if not equal(whole, best, low, high):
         raise AssertionError("a form of thresholds differs from them")
     return best
@@ -46,20 +45,6 @@ def trimmed(search: Search, low: np.ndarray | int, high: np.ndarray | int) -> tu
     t = np.clip(t[:, ~always & ~never], low[:, None], high[:, None] + 1)
     wide = search.wide or max(int(np.abs(low).max()), int(np.abs(high).max()) + 1) >= 2**31
     return Search(t, search.scale, bias, wide), low, high
-
-
-def equal(search: Search, stage: Stage, low: np.ndarray | int, high: np.ndarray | int) -> bool:
-    """Tell whether `stage`, which never falls, gives what `search` gives at every sum in low..high of each row.
-
-    `low` and `high` [rows] of whichever of the two has more rows, or one integer.
-    """
-    t = search.thresholds
-    rows = max(len(t), np.size(low))
-    low, high = (np.broadcast_to(end, rows)[:, None] for end in (low, high))
-    steps = np.broadcast_to(np.hstack([t, t - 1]), (rows, 2 * t.shape[1]))
-    sums = np.clip(np.hstack([low, high, steps]), low, high)
-    channel = np.broadcast_to(np.arange(rows)[:, None], sums.shape)
-    return np.array_equal(search.apply(sums, channel), stage.apply(sums, channel))
 
 
 def _is_identity(search: Search, low: np.ndarray, high: np.ndarray) -> bool:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from microstage.requantise.stages import Lines, MultiplyAddShift, Raw, Search, Shared, Stage
+from microstage.requantise.stages import Lines, MultiplyAddShift, Raw, Search, Shared, Stage, Tabled
 
 __all__ = ["bits", "width"]
 
 
 def bits(stage: Stage) -> int:
-    """Count the bits of all constants of `stage`, each kind as wide as its widest; what is one number a layer is free.
+    """Count the bits of all constants of `stage`, each kind as wide as its widest.
 
-    So are the shift, the bias and the range of every stage but Lines, whose shifts are one a channel.
+    What is the same in all rows is one number. The shift, the bias and the range of a layer are not counted.
     """
-    return sum(values.size * width(values) for values in _tables(stage))
+    return sum((v[:1] if np.all(v == v[:1]) else v).size * width(v) for v in _tables(stage))
 
 
 def width(values: np.ndarray) -> int:
@@ -24,7 +24,7 @@ def width(values: np.ndarray) -> int:
 
 
 def _tables(stage: Stage) -> list[np.ndarray]:
-    """Return the constants of which there is more than one a layer, by kind."""
+    """Return the constants of which there may be more than one a layer, by kind."""
     match stage:
         case Raw():
             return []
@@ -32,6 +32,8 @@ def _tables(stage: Stage) -> list[np.ndarray]:
             return [stage.thresholds]
         case Shared():
             return [stage.thresholds, stage.offset]
+        case Tabled():
+            return [*_tables(stage.line), stage.values]
         case Lines():
             return [stage.multiplier, stage.offset, stage.shift]
         case MultiplyAddShift():

@@ -7,10 +7,11 @@
     MultiplyAddShift   (sum * multiplier + offset) >> shift, held to low..high; `even`: rounded, halves to the even
                        neighbour (or the odd one); with a `kink`, which is taken off where sum * multiplier + offset is
                        below `edge`
+    Tabled             an entry of one table, at the place that a line gives
     Lines              (sum * multiplier + offset) >> shift, held to low..high; a shift for each channel
 
-Each but Raw and Lines can be `raised` (give more) and, but for Shared, be made one `of_raised` sums. `kind` and `bytes`
-are those of the C kernels, which have no Lines.
+Search, MultiplyAddShift and Shared can be `raised` (give more), the first two be made one `of_raised` sums. `kind` and
+`bytes` are those of the C kernels, which have no Tabled and no Lines.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["Lines", "MultiplyAddShift", "Raw", "Search", "Shared", "Stage"]
+__all__ = ["Lines", "MultiplyAddShift", "Raw", "Search", "Shared", "Stage", "Tabled"]
 
 
 @dataclass
@@ -211,4 +212,16 @@ class Lines:
         return np.clip(value >> self.shift[channel], self.low, self.high)
 
 
-Stage = Raw | Search | MultiplyAddShift | Shared | Lines
+@dataclass
+class Tabled:
+    """Look the integer up in `values`, int64 [line.high - line.low + 1], at the place that `line` gives."""
+
+    line: MultiplyAddShift
+    values: np.ndarray
+
+    def apply(self, sums: np.ndarray, channel: np.ndarray) -> np.ndarray:
+        """Return the stage of `sums` whose channels are `channel`, both of one shape."""
+        return self.values[self.line.apply(sums, channel) - self.line.low]
+
+
+Stage = Raw | Search | MultiplyAddShift | Shared | Lines | Tabled
