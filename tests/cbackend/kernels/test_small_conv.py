@@ -38,16 +38,19 @@ def drawn_shape(random: np.random.Generator) -> dict[str, int]:
     channels = draw(1, 2, 3, 4, 5, 8, 12, 16, 20, 32)
     planes = draw(1, 1, 2, 3) if channels == 1 else 1
     shape = dict.fromkeys(SHAPE, 0) | {"planes": planes, "channels": channels, "flip": draw(0, 0, 128)}
-    dense = draw(0, 0, 0, 1)
+    dense, colours = draw(0, 0, 0, 1), draw(0, 0, 0, 0, 1)
+    if colours:
+        channels = draw(1, 3)
+        shape |= {"planes": 3 // channels, "channels": channels}
     for side in ("h", "w"):
-        kernel = draw(1, 1, 2, 3, 4)
+        kernel = 3 if colours else draw(1, 1, 2, 3, 4)
         shape[f"kernel_{side}"], shape[f"stride_{side}"] = kernel, draw(1, 1, 2, 3)
         shape[f"dilation_{side}"] = draw(1, 1, 1, 2)
     for side, size, pad in (("h", "height", "pad_top"), ("w", "width", "pad_left")):
         span = (shape[f"kernel_{side}"] - 1) * shape[f"dilation_{side}"] + 1
         shape[pad] = 0 if dense else int(random.integers(0, span))
         behind = 0 if dense else int(random.integers(0, span))
-        out = 1 if dense else draw(1, 2, 3, 4, 5, 7)
+        out = 1 if dense else draw(1, 2, 3, 4, 5, 7, 10)
         shape[size] = max(1, (out - 1) * shape[f"stride_{side}"] + span - shape[pad] - behind)
         shape[f"out_{size}"] = (shape[size] + shape[pad] + behind - span) // shape[f"stride_{side}"] + 1
         if shape[f"out_{size}"] < 1:

@@ -8,6 +8,7 @@
 #include "ms_small_dot_dsp.h"
 #include "ms_small_end_dsp.h"
 #include "ms_small_gather_dsp.h"
+#include "ms_small_triples_dsp.h"
 #include "ms_small_whole_dsp.h"
 #include "ms_small_wide_dsp.h"
 
@@ -17,11 +18,12 @@ typedef struct {
     const uint8_t *w;
     ms_small_stage stage;
     ms_dot_function_dsp *four, *one;
+    ms_patches_function_dsp *patches;
     ms_spread_function_dsp *spread_four, *spread_one;
 } ms_layer_dsp;
 
 /* A layer on its way; it lies at the beginning of scratch, patches behind it. */
-typedef struct {
+typedef struct __attribute__((aligned(8))) {
     ms_layer_dsp layer;
     ms_gather_dsp gather;
     ms_dot_dsp dot;
@@ -54,7 +56,7 @@ static inline void ms_small_last_dsp(const ms_layer_dsp *layer, ms_dot_dsp *dot,
 }
 
 /* Two filters at once write pairs: the last one of an odd number goes by `spare`. */
-static inline void ms_small_outputs_dsp(const ms_layer_dsp *layer, ms_dot_dsp *dot, int32_t positions, uint8_t *y, uint8_t *spare, int32_t each)
+static __attribute__((noinline)) void ms_small_outputs_dsp(const ms_layer_dsp *layer, ms_dot_dsp *dot, int32_t positions, uint8_t *y, uint8_t *spare, int32_t each)
 {
     const int32_t filters = layer->shape->filters, together = positions > 1 && layer->shape->together > 1 ? filters & ~1 : filters;
     if (together) {
@@ -118,7 +120,7 @@ static __attribute__((noinline)) void ms_small_walk_dsp(ms_walk_dsp *walk, const
         if (walk->gather.stride != count) {
             ms_small_take_dsp(walk, layer, count);
         }
-        ms_small_patches_dsp(&walk->gather, walk->dot.x, count);
+        layer->patches(&walk->gather, walk->dot.x, count);
         if (layer->stage.requant && each > 1) {
             ms_small_requantised_dsp(layer, &walk->dot, count, y, (int32_t *)walk->dot.x_end);
         } else {
@@ -150,6 +152,11 @@ MS_INLINE ms_dot_function_dsp *ms_small_one_dsp(const ms_small_conv_shape *shape
            : shape->bits == 8 ? MS_DSP_ENDS(1X4, 8, end) : MS_DSP_ENDS(1X4, 4, end);
 }
 
+/* ms_spread_dsp_<stride>_<flip>, or that of triples. */
+#define MS_DSP_SPREAD_OF(shape, stride) \
+    (ms_small_is_triples_dsp(shape) ? ((shape)->flip ? ms_spread_triples_dsp_##stride##_128 : ms_spread_triples_dsp_##stride##_0) \
+     : (shape)->flip ? ms_spread_dsp_##stride##_128 : ms_spread_dsp_##stride##_0)
+
 /* Choose the functions; what the layer does not need is not in the program. */
 MS_INLINE void ms_small_conv_any_dsp(const uint8_t *x, const void *w, const int32_t *q, void *y, void *scratch, const ms_small_conv_shape *shape,
                                      const ms_line *line, const ms_requant *requant)
@@ -166,7 +173,8 @@ MS_INLINE void ms_small_conv_any_dsp(const uint8_t *x, const void *w, const int3
     ms_walk_dsp *const walk = scratch;
     walk->layer = (ms_layer_dsp){
         shape, w, {q, line, requant}, ms_small_four_dsp(shape, end), ms_small_one_dsp(shape, end),
-        shape->flip ? ms_spread_dsp_4_128 : ms_spread_dsp_4_0, shape->flip ? ms_spread_dsp_1_128 : ms_spread_dsp_1_0,
+        ms_small_is_triples_dsp(shape) ? ms_small_triples_patches_dsp : ms_small_is_pointwise_dsp(shape) ? ms_small_pixels_dsp : ms_small_patches_dsp,
+        MS_DSP_SPREAD_OF(shape, 4), MS_DSP_SPREAD_OF(shape, 1),
     };
     ms_small_walk_dsp(walk, x, y);
 }

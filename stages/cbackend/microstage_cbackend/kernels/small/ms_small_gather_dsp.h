@@ -76,11 +76,17 @@ MS_INLINE int32_t ms_small_taps_dsp(const ms_small_conv_shape *shape)
     return shape->dilation_w == 1 ? shape->kernel_w : 1;
 }
 
+/* Whether patches are gathered by ms_small_triples_dsp.h. */
+MS_INLINE int ms_small_is_triples_dsp(const ms_small_conv_shape *shape)
+{
+    return shape->kernel_h == 3 && shape->kernel_w == 3 && shape->dilation_w == 1 && shape->planes * shape->channels == 3;
+}
+
 /* Weights of a patch with those that fill up runs; of a row, of whole steps: pack_small_pairs. */
 MS_INLINE int32_t ms_small_used_dsp(const ms_small_conv_shape *shape)
 {
     const int32_t taps = ms_small_taps_dsp(shape), runs = taps == 1 ? shape->kernel_w : 1;
-    return shape->planes * shape->kernel_h * runs * ((taps * shape->channels + 3) & ~3);
+    return ms_small_is_triples_dsp(shape) ? 28 : shape->planes * shape->kernel_h * runs * ((taps * shape->channels + 3) & ~3);
 }
 
 MS_INLINE int32_t ms_small_depth_dsp(const ms_small_conv_shape *shape)
@@ -203,35 +209,46 @@ static __attribute__((noinline)) void ms_small_begin_dsp(ms_gather_dsp *g, const
     ms_small_row_dsp(g);
 }
 
-/* The patches of the next `count` positions: 4, or 1. */
-static inline void ms_small_patches_dsp(ms_gather_dsp *g, uint32_t *to, int32_t count)
+/* Put the window `count` positions on, at most to the beginning of the next row. */
+MS_INLINE void ms_small_next_dsp(ms_gather_dsp *g, int32_t count)
 {
-    const ms_small_conv_shape *shape = g->shape;
-    if (ms_small_is_pointwise_dsp(shape)) {
-        g->inside.x = g->x;
-        g->inside.to = to;
-        g->inside.runs = count;
-        g->inside.to_step = 4 - 2 * shape->channels * g->stride;
-        g->inside.planes = 1;
-        g->spread(&g->inside);
-        g->x += count * shape->channels;
-        return;
+    g->left += count * g->shape->stride_w;
+    g->first += count * g->step;
+    g->column -= count;
+    if (!g->column) {
+        g->top += g->shape->stride_h;
+        ms_small_row_dsp(g);
     }
+}
+
+/* The patches of the next `count` positions: 4, or 1. */
+typedef void ms_patches_function_dsp(ms_gather_dsp *g, uint32_t *to, int32_t count);
+
+/* Where patches are pixels. */
+static __attribute__((noinline, unused)) void ms_small_pixels_dsp(ms_gather_dsp *g, uint32_t *to, int32_t count)
+{
+    g->inside.x = g->x;
+    g->inside.to = to;
+    g->inside.runs = count;
+    g->inside.to_step = 4 - 2 * g->shape->channels * g->stride;
+    g->inside.planes = 1;
+    g->spread(&g->inside);
+    g->x += count * g->shape->channels;
+}
+
+/* Any patches, one after the other. */
+static __attribute__((noinline, unused)) void ms_small_patches_dsp(ms_gather_dsp *g, uint32_t *to, int32_t count)
+{
     for (const uint32_t *const end = to + count; to < end; to++) {
         if (g->left >= 0 && g->left <= g->room && g->first <= g->last) {
             g->inside.x = g->x + g->first;
             g->inside.to = to;
-            g->inside.planes = shape->planes;
+            g->inside.planes = g->shape->planes;
             g->spread(&g->inside);
         } else {
             ms_small_gather_runs_dsp(g, to);
         }
-        g->left += shape->stride_w;
-        g->first += g->step;
-        if (!--g->column) {
-            g->top += shape->stride_h;
-            ms_small_row_dsp(g);
-        }
+        ms_small_next_dsp(g, 1);
     }
 }
 

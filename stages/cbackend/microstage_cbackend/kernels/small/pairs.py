@@ -45,18 +45,33 @@ def _runs(shape: Mapping[str, int]) -> tuple[int, int]:
     return shape["planes"] * shape["kernel_h"] * shape["kernel_w"] // taps, taps * shape["channels"]
 
 
+def _is_triples(shape: Mapping[str, int]) -> bool:
+    """Tell whether a patch is nine runs of three bytes, laid as ms_small_triples_dsp.h says."""
+    kernel = (shape["kernel_h"], shape["kernel_w"], shape["dilation_w"])
+    return kernel == (3, 3, 1) and shape["planes"] * shape["channels"] == 3
+
+
+def _triples(weights: np.ndarray) -> np.ndarray:
+    """Return [filters, 28] of [filters, 27]: the ends of each run in a word, then the middles of two, in fours."""
+    runs = np.pad(weights.reshape(-1, 9, 3), ((0, 0), (0, 1), (0, 0)))
+    words = np.concatenate([runs[:, :9, ::2], runs[:, :, 1].reshape(-1, 5, 2)], axis=1)
+    return words.reshape(-1, 7, 2, 2).swapaxes(2, 3).reshape(-1, 28)
+
+
 def pairs_depth(shape: Mapping[str, int]) -> int:
     """Count the weights of a row, each run filled up to whole words, the row to whole steps of the kernel."""
     runs, length = _runs(shape)
     step = 16 if shape["bits"] == 1 else 8
-    return -(-runs * -(-length // 4) * 4 // step) * step
+    used = 28 if _is_triples(shape) else runs * -(-length // 4) * 4
+    return -(-used // step) * step
 
 
 def _rows(weights: np.ndarray, shape: Mapping[str, int]) -> np.ndarray:
     """Return [filters, pairs_depth]: zeros behind each run and each row, and filters of zeros for whole blocks."""
     runs, length = _runs(shape)
     filled = np.pad(weights.reshape(len(weights), runs, length), ((0, 0), (0, 0), (0, -length % 4)))
-    rows = filled.reshape(len(weights), -1).astype(np.int64)
+    laid = _triples(weights) if _is_triples(shape) else filled.reshape(len(weights), -1)
+    rows = laid.astype(np.int64)
     return np.pad(rows, ((0, -len(rows) % shape["together"]), (0, pairs_depth(shape) - rows.shape[1])))
 
 

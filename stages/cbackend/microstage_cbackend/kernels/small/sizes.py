@@ -9,7 +9,7 @@ from microstage_cbackend.kernels.small.pairs import pairs_depth
 __all__ = ["conv_scratch", "depthwise_scratch", "xnor_scratch"]
 
 _POSITIONS = 4
-_WALK, _SUMS = 208, 32
+_WALK, _SUMS = 216, 32
 _GROUP = 4
 "Channels that are split at once."
 _JOB = 260
