@@ -15,7 +15,7 @@ from microstage_runner.commands.table import COMMANDS
 from microstage_runner.commands.used import assert_parameters_used
 from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.declarations.selection import select
-from microstage_runner.declarations.stages import BESIDE, FILES, INTEGERS, MODULE, TRAINING, Stage, of_role
+from microstage_runner.declarations.stages import BESIDE, FILES, INTEGERS, MODULE, TRAINING, Stage, last, of_role, usual
 from microstage_runner.declarations.user_files import UserFiles, from_user_files, named_by_parameters
 from microstage_runner.declarations.user_module import UserModule, is_path
 from microstage_runner.engines import backend, memory
@@ -63,8 +63,7 @@ class Session:
     def last_of(self, name: str) -> str:
         """Return the stage that the command `name` goes up to where no STAGE= was typed."""
         role = COMMANDS[name].last if name in COMMANDS else ""
-        found = [stage.name for stage in self.stages.values() if role and stage.role == role]
-        return (found or list(self.stages))[-1]
+        return next((stage.name for stage in self.stages.values() if role and stage.role == role), last(self.stages))
 
     def pipeline(self, loud: bool = False) -> Pipeline:
         """Return the pipeline on the chosen backend; `loud` prints which backend was taken, and why."""
@@ -134,6 +133,10 @@ class Session:
             raise ParameterError(f"{given}: expected one of {', '.join(self.stages)}.")
         return name
 
+    def chosen(self) -> list[Stage]:
+        """Return the stage STAGE=, or every stage that is not optional."""
+        return [self.stages[self.stage()]] if "STAGE" in self.typed else usual(self.stages)
+
     def require(self, name: str) -> str:
         """Return `name`; raise `ParameterError` for a stage of the checkout that is none of this session."""
         if name not in self.stages:
@@ -143,7 +146,7 @@ class Session:
 
     def published(self) -> list[PublishedStep]:
         """Return the steps of the selected run that are published, up to STAGE= or the last stage."""
-        target = self.stage(default=list(self.stages)[-1])
+        target = self.stage(default=last(self.stages))
         steps = [step for step in self.pipeline().steps(target) if isinstance(step, PublishedStep)]
         if not steps:
             raise ArtefactError(f"Nothing of this selection is published yet; `make {self.usual}` makes it.")
@@ -157,7 +160,7 @@ class Session:
     @property
     def usual(self) -> str:
         """The stage that a user asks for: the one that makes integers of the network, or the last of all."""
-        return of_role(self.stages, INTEGERS, list(self.stages)[-1])
+        return of_role(self.stages, INTEGERS, last(self.stages))
 
 
 def assert_target(name: str, repository: Path) -> None:

@@ -9,7 +9,7 @@ from microstage_runner.commands.table import COMMANDS, RUN
 from microstage_runner.commands.used import settings_of
 from microstage_runner.declarations.parameter import Parameter
 from microstage_runner.declarations.selection import SETTINGS
-from microstage_runner.declarations.stages import Stage, needed
+from microstage_runner.declarations.stages import Stage, last, needed
 
 __all__ = ["Variable", "variables_of"]
 
@@ -37,18 +37,18 @@ class Variable:
 
 def variables_of(command: str, stages: Mapping[str, Stage]) -> list[Variable]:
     """Return what may be typed for `command`: its settings, then the parameters of the stages that it reaches."""
-    declared = {variable.name: variable for variable in _parameters(stages, _last(command, stages))}
+    declared = {variable.name: variable for variable in _parameters(stages, _last_of(command, stages))}
     found = [_setting(name, stages, declared) for name in settings_of(command) if name not in _OF_MAKE]
     of_a_run = command not in COMMANDS or COMMANDS[command].about == RUN
     named = {variable.name for variable in found}
     return found + [one for name, one in declared.items() if of_a_run and name not in named]
 
 
-def _last(command: str, stages: Mapping[str, Stage]) -> str:
+def _last_of(command: str, stages: Mapping[str, Stage]) -> str:
     """Return the last stage that the command may reach."""
     role = COMMANDS[command].last if command in COMMANDS else ""
-    last = next((stage.name for stage in stages.values() if role and stage.role == role), list(stages)[-1])
-    return command if command in stages else last
+    found = next((stage.name for stage in stages.values() if role and stage.role == role), last(stages))
+    return command if command in stages else found
 
 
 def _setting(name: str, stages: Mapping[str, Stage], declared: Mapping[str, Variable]) -> Variable:

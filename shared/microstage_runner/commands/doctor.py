@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from microstage.errors import EnvironmentProblem
-from microstage_runner.declarations.stages import CODE
+from microstage_runner.declarations.stages import CODE, HARDWARE
 from microstage_runner.engines import engine, memory
 from microstage_runner.engines.local import find_python
 from microstage_runner.process import DOOR
@@ -62,6 +62,10 @@ def _findings(session: Session) -> Iterator[Finding]:
     )
     if code := next((stage.name for stage in session.stages.values() if stage.role == CODE), ""):
         yield _command("gcc", local, f"{code} with RUNNER=local", "`apt-get install gcc libc6-dev`")
+    if hardware := next((stage.name for stage in session.stages.values() if stage.role == HARDWARE), ""):
+        for command, package in (("verilator", "verilator"), ("g++", "g++"), ("make", "make")):
+            mend = f"`apt-get install {package}`"
+            yield _command(command, None, f"{hardware} with RUNNER=local", mend, optional=True)
     yield _command(
         "debootstrap", None, f"`{DOOR} base` where no registry is reachable", "`apt-get install debootstrap`"
     )

@@ -1,4 +1,4 @@
-"""`make images`: build every stage's container image."""
+"""`make images [STAGE=]`: build every stage's container image."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ __all__ = ["command"]
 
 
 def command(session: Session) -> None:
-    """Build every image that is not here yet."""
-    Images(session.repository, session.volumes).build_images(session.stages)
+    """Build every image that is not here yet; that of an optional stage where STAGE= names it."""
+    Images(session.repository, session.volumes).build_images(stage.name for stage in session.chosen())

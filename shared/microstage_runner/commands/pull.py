@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from microstage.errors import ArtefactError
-from microstage_runner.declarations.stages import needed
+from microstage_runner.declarations.stages import last, needed
 from microstage_runner.engines.containers import DockerBackend
 from microstage_runner.engines.remote import RemoteBackend
 from microstage_runner.pipeline.pipeline import Pipeline
@@ -18,16 +18,16 @@ __all__ = ["command"]
 
 def command(session: Session) -> None:
     """Pull up to STAGE=, or the last stage; raise `ArtefactError` for less than a STAGE= that was typed, or nothing."""
-    pipeline, target = session.pipeline(), session.stage(default=list(session.stages)[-1])
+    pipeline, target = session.pipeline(), session.stage(default=last(session.stages))
     registry = required()
     _pull_images(registry, pipeline, target)
-    *before, last = steps = _pulled(registry, pipeline, target)
+    *before, end = steps = _pulled(registry, pipeline, target)
     for step in steps:
         state = "here" if isinstance(step, PublishedStep) else "not there"
         print(f"pull: {step.stage.name}:{step.about['key'][:KEY_CHARACTERS]} is {state}")
     session.store.keys.verified(step.artefact for step in steps if isinstance(step, PublishedStep))
-    if not isinstance(last, PublishedStep) and ("STAGE" in session.typed or not before):
-        name = last.stage.name
+    if not isinstance(end, PublishedStep) and ("STAGE" in session.typed or not before):
+        name = end.stage.name
         raise ArtefactError(f"{registry.name} has no {name} of this selection; `make {name}` makes it.")
 
 

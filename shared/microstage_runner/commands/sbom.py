@@ -18,8 +18,7 @@ _ON_DEMAND = {"sweeps": snakemake_engine.LOCK, "tracking": TRACKING_LOCK}
 
 def command(session: Session) -> None:
     """Print where the bills are, and every licence."""
-    chosen = [session.stages[session.stage()]] if "STAGE" in session.typed else session.stages.values()
-    show(chosen, session.pipeline().backend, session.store)
+    show(session.chosen(), session.pipeline().backend, session.store)
     if "STAGE" not in session.typed:
         show_environment("report", report_environment(session.volumes), LOCK)
         for purpose, lock in _ON_DEMAND.items():

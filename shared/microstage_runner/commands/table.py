@@ -73,9 +73,9 @@ COMMANDS = {
     "doctor": Command("doctor", about=MACHINE),
     "sbom": Command("sbom", ("STAGE", *_WHERE), about=MACHINE),
     # Making ready
-    "images": Command("images", about=MACHINE),
+    "images": Command("images", ("STAGE",), about=MACHINE),
     "base": Command("base", about=MACHINE),
-    "environments": Command("environments", about=MACHINE),
+    "environments": Command("environments", ("STAGE",), about=MACHINE),
     "data": Command("data", ("DATASET",), takes=WORDS, about=MACHINE),
     "vendor": Command("vendor", about=MACHINE),
     "interpreter": Command("interpreter", ("CC",), about=MACHINE),

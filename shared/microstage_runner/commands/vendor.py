@@ -153,10 +153,13 @@ def _images(repository: Path, volumes: Path, folder: Path) -> dict[str, dict]:
 
 
 def _installing(repository: Path, images: Images) -> Iterator[tuple[str, list[str]]]:
-    """Yield (base, names of Debian packages) of every stage whose image installs some."""
+    """Yield (base, names of Debian packages) of every base on which stages' images install some."""
+    wanted: dict[str, set[str]] = {}
     for stage in load_stages(repository).values():
         if names := debian_packages(stage.folder / "Dockerfile"):
-            yield images.base_of(stage.name)["reference"], names
+            wanted.setdefault(images.base_of(stage.name)["reference"], set()).update(names)
+    for base, of_all in wanted.items():
+        yield base, sorted(of_all)
 
 
 def _debian(docker: engine.Engine, wanted: Mapping[str, list[str]], folder: Path) -> None:

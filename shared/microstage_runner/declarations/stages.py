@@ -16,6 +16,7 @@ __all__ = [
     "CODE",
     "DATASET",
     "FILES",
+    "HARDWARE",
     "INTEGERS",
     "MODULE",
     "REFERENCE",
@@ -23,17 +24,19 @@ __all__ = [
     "Stage",
     "UserInput",
     "load_stage",
+    "last",
     "needed",
     "of_role",
+    "usual",
 ]
 
 BESIDE, DATASET, FILES, MODULE = "beside", "dataset", "files", "module"
 """Inputs that no stage makes: files that parameters name, a dataset, files in place of the stages before, a network's
 own module."""
-TRAINING, REFERENCE, INTEGERS, CODE = "training", "reference", "integers", "code"
+TRAINING, REFERENCE, INTEGERS, CODE, HARDWARE = "training", "reference", "integers", "code", "hardware"
 """Roles of stages, which `stage.toml` declares. In this order: the stage that trains a network; the one that writes its
 integer reference and its interface, and in whose environment estimations run; the one that makes an integer graph of
-it; the one that writes C of that graph."""
+it; the one that writes C of that graph; the one that writes hardware of it."""
 OPTIONAL = "optional"  # the table of outputs that not every network has
 
 
@@ -61,7 +64,7 @@ class Stage:
 
     `outputs` are written for every network, `forms[form]` for those of one form alone; what `[outputs.optional]` lists
     is written where a network needs it, and nothing is missing without it. `cores` and `memory_mib`, of `[resources]`,
-    are what sweeps set aside for it.
+    are what sweeps set aside for it. An `optional` stage is made where it is named, and by no command about all stages.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Stage:
     forms: dict[str, dict[str, str]] = field(default_factory=dict)
     user_input: UserInput | None = None
     role: str = ""
+    optional: bool = False
     cores: int = 1
     memory_mib: int = 2048
 
@@ -84,6 +88,16 @@ def of_role(stages: Mapping[str, Stage], role: str, otherwise: str = "") -> str:
     if not found:
         raise ParameterError(f"No stage of this selection has role = {role!r} in its stage.toml, which this needs.")
     return found
+
+
+def usual(stages: Mapping[str, Stage]) -> list[Stage]:
+    """Return the stages that a command means where none is named: all but the optional ones, upstream first."""
+    return [stage for stage in stages.values() if not stage.optional]
+
+
+def last(stages: Mapping[str, Stage]) -> str:
+    """Return the name of the stage up to which a command goes where none is named."""
+    return usual(stages)[-1].name
 
 
 def needed(stages: Mapping[str, Stage], target: str) -> list[Stage]:
@@ -114,6 +128,7 @@ def load_stage(path: Path) -> Stage:
         forms,
         next(iter(user_inputs), None),
         declared.get("role", ""),
+        declared.get("optional", False),
         **declared.get("resources", {}),
     )
 

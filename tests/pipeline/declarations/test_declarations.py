@@ -10,13 +10,15 @@ from microstage_runner.artefacts.digests import Digests
 from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.declarations.parameter import Parameter
 from microstage_runner.declarations.selection import SETTINGS
-from microstage_runner.declarations.stages import BESIDE, DATASET, MODULE
+from microstage_runner.declarations.stages import BESIDE, DATASET, MODULE, last, usual
 
 STAGES = load_stages(REPOSITORY)
 
 
 def test_the_chain_follows_from_the_inputs():
-    assert list(STAGES) == ["train", "export", "qcdq", "streamline", "cbackend"]
+    assert list(STAGES) == ["train", "export", "qcdq", "streamline", "cbackend", "rtl"]
+    assert [stage.name for stage in usual(STAGES)] == ["train", "export", "qcdq", "streamline", "cbackend"]
+    assert last(STAGES) == "cbackend", "where no stage is named, the optional one is not made"
     assert STAGES["train"].inputs == {"data": DATASET, "module": MODULE, "beside": BESIDE}
 
 

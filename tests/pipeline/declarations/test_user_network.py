@@ -25,7 +25,7 @@ def collected(stages, tmp_path, **typed) -> UserFiles:
 
 def test_the_chain_begins_at_the_stage_that_takes_the_file(stages, tmp_path):
     kept = from_user_files(stages, {"ONNX": "model.onnx"})
-    assert list(kept) == ["streamline", "cbackend"] and kept["streamline"].inputs == {"network": "files"}
+    assert list(kept) == ["streamline", "cbackend", "rtl"] and kept["streamline"].inputs == {"network": "files"}
     assert {"report.md", "unresolved.json", "model_*.onnx"} <= kept["streamline"].outputs.keys()
     assert "uncompared" in kept["streamline"].parameters and "uncompared" not in stages["streamline"].parameters
     assert from_user_files(stages, {}) == stages and UserFiles.collect(stages, {}, tmp_path) is None

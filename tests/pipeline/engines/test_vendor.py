@@ -243,11 +243,14 @@ def test_an_index_that_lists_anything_else_is_none(collected, change):
         vendor.chosen()
 
 
+_DEBIAN = {"cbackend": ["gcc", "libc6-dev"], "rtl": ["g++", "libc6-dev", "make", "verilator=5.006-3"]}
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_dockerfile_takes_its_packages_from_where_it_is_told(stage):
     path = REPOSITORY / "stages" / stage / "Dockerfile"
     assert "ARG PIP_INDEX_URL" in path.read_text()
-    assert vendor.debian_packages(path) == (["gcc", "libc6-dev"] if stage == "cbackend" else [])
+    assert vendor.debian_packages(path) == _DEBIAN.get(stage, [])
     assert ("apt-get" in path.read_text()) == ("ARG APT_SOURCE" in path.read_text())
 
 

@@ -1,0 +1,1 @@
+"""Synthesise the folder, and with PLACE=1 place and route it: resources, clock, bitstream."""

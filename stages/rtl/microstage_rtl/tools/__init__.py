@@ -1,0 +1,1 @@
+"""Run the programs that synthesise and simulate: yosys, nextpnr, Verilator."""
