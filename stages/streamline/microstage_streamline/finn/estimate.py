@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from qonnx.core.modelwrapper import ModelWrapper
-
 from microstage.errors import ModelError
 from microstage.stage import Job
 from microstage.untrusted.exceptions import lacks_memory
 from microstage_streamline.finn.hardware import counted, to_hardware
+from microstage_streamline.finn.layout import input_ranges
+from microstage_streamline.finn.threshold_memory import threshold_memory
 
 __all__ = ["estimates_of"]
 
@@ -24,7 +24,7 @@ def estimates_of(job: Job, converted: Mapping[str, Any]) -> dict[str, Any]:
     if beyond:
         return {"parts": {}, "not_estimated": f"FINN-ONNX cannot hold the network: {beyond[0]}"}
     try:
-        return _estimate(job, {name: part.streams for name, part in converted.items()})
+        return _estimate(job, converted)
     except Exception as error:  # FINN asserts what it expects, and raises whatever NumPy does
         if lacks_memory(error):
             raise
@@ -34,16 +34,19 @@ def estimates_of(job: Job, converted: Mapping[str, Any]) -> dict[str, Any]:
         return {"parts": {}, "not_estimated": reason}
 
 
-def _estimate(job: Job, models: Mapping[str, ModelWrapper]) -> dict[str, Any]:
+def _estimate(job: Job, converted: Mapping[str, Any]) -> dict[str, Any]:
     """Return {"parts": {part: cycles per layer, slowest layer, resources, unmapped operators}, "fpga_part", "clk_ns"}.
 
     An operator that FINN has no hardware layer for is listed under `unmapped`; a layer type whose resources FINN does
     not estimate (its answer is zero for all of them) is listed under `not_estimated`, and its share is missing.
+    `threshold_bits` says what thresholds take as FINN keeps them, and in a form that is proven to be the same.
     """
     fpga_part, clk_ns, cycles = (job.parameters[name] for name in ("fpga_part", "clk_ns", "target_cycles"))
     parts = {}
-    for name, model in models.items():
+    for name, part in converted.items():
+        model, ends = part.streams, input_ranges(part.written.interface)
         parts[name] = counted(to_hardware(model, fpga_part, cycles), model, fpga_part, clk_ns)
+        parts[name]["threshold_bits"] = threshold_memory(model, ends)
         job.log(f"streamline: {name}: {_in_short(parts[name])}")
     return {"parts": parts, "fpga_part": fpga_part, "clk_ns": clk_ns, "target_cycles": cycles}
 
@@ -53,4 +56,12 @@ def _in_short(counted: Mapping[str, Any]) -> str:
     resources = ", ".join(f"{count} {kind}" for kind, count in counted["resources"].items() if count)
     missing = {"FINN counts none for": counted["not_estimated"], "it has no layer for": counted["unmapped"]}
     lacks = "".join(f"; {what} {', '.join(names)}" for what, names in missing.items() if names)
-    return f"{counted['slowest_layer_cycles']} cycles in its slowest layer, {resources or 'no resources'}{lacks}"
+    cycles = f"{counted['slowest_layer_cycles']} cycles in its slowest layer"
+    return f"{cycles}, {resources or 'no resources'}{lacks}{_thresholds(counted)}"
+
+
+def _thresholds(counted: Mapping[str, Any]) -> str:
+    """Say what thresholds take, of a part that has some."""
+    kept, compact = (bits / 1000 for bits in counted["threshold_bits"].values())
+    said = f"; thresholds: {kept:.1f} kbit as FINN keeps them, {compact:.1f} kbit as lines and shared tables"
+    return said if kept else ""
