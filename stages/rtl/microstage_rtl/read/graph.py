@@ -1,0 +1,75 @@
+"""Lower one streamlined graph to calls of the machine, or say in one sentence why that cannot be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from microstage.errors import ModelError, naming
+from microstage.untrusted.onnx_file import read_onnx
+from microstage_rtl.program.call import Tensor
+from microstage_rtl.read.builder import Builder, Sums
+from microstage_rtl.read.lowerings import LOWERINGS
+from microstage_rtl.read.node import Node, Value
+
+__all__ = ["Graph"]
+
+
+@dataclass
+class Graph:
+    """One part of a network: `model`, as streamline wrote it."""
+
+    name: str
+    model: onnx.ModelProto
+    constants: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, name: str, path: Path) -> Graph:
+        """Read the file at `path`; `ModelError` where it is none."""
+        with naming(path.name):
+            model = read_onnx(path)
+        return cls(name, model, {t.name: numpy_helper.to_array(t) for t in model.graph.initializer})
+
+    @property
+    def inputs(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each input, by name."""
+        return {v.name: _shape(v) for v in self.model.graph.input if v.name not in self.constants}
+
+    @property
+    def outputs(self) -> list[str]:
+        """Return the names of the outputs."""
+        return [value.name for value in self.model.graph.output]
+
+    def lower(self, builder: Builder, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Append this part's calls for `inputs`; return every tensor of the graph that lies in memory, by name."""
+        values: dict[str, Value] = {**self.constants, **inputs}
+        uses = Counter(name for node in self.model.graph.node for name in node.input)
+        uses.update(self.outputs)
+        for index, node in enumerate(self.model.graph.node):
+            place = f"{node.op_type} -> {', '.join(node.output)} (node {index + 1} of {self.name})"
+            if node.op_type not in LOWERINGS:
+                raise ModelError(f"{place} is an operator that the machine does not have.")
+            taken = [values[name] for name in node.input]
+            seen = Node(builder, place, node.op_type, taken, _attributes(node), list(node.output))
+            found = LOWERINGS[node.op_type](seen)
+            for name, value in zip(node.input, seen.inputs):
+                values[name] = value
+            shared = uses[seen.name] > 1 or seen.name in self.outputs
+            values[seen.name] = builder.stored(found) if isinstance(found, Sums) and shared else found
+        if missing := [name for name in self.outputs if not isinstance(values.get(name), Tensor)]:
+            raise ModelError(f"Output {missing[0]} of {self.name} is not computed by the machine.")
+        return {name: value for name, value in values.items() if isinstance(value, Tensor)}
+
+
+def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
+    return (1, *(d.dim_value for d in value.type.tensor_type.shape.dim[1:]))
+
+
+def _attributes(node: onnx.NodeProto) -> dict:
+    return {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}

@@ -1,0 +1,57 @@
+"""Show a node of a graph as a lowering sees it: operands, attributes, and how it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from microstage.errors import ModelError
+from microstage_rtl.program.call import Tensor
+from microstage_rtl.read.builder import Builder, Sums
+from microstage_rtl.read.windows import Windows
+
+__all__ = ["Node", "Value"]
+
+Value = Tensor | Sums | Windows | np.ndarray
+"What a name in the graph stands for: integers in memory, sums or windows still to be computed, a constant."
+
+
+@dataclass
+class Node:
+    """Hold what a lowering is given; `place` begins every error sentence."""
+
+    builder: Builder
+    place: str
+    operator: str
+    inputs: list[Value]
+    attributes: dict[str, Any]
+    outputs: list[str]
+
+    @property
+    def name(self) -> str:
+        """Return the name of the last output, which is the only one of most operators."""
+        return self.outputs[-1]
+
+    def refuse(self, reason: str) -> ModelError:
+        """Return the error that names this node and the `reason`."""
+        return ModelError(f"{self.place} {reason}")
+
+    def tensor(self, index: int = 0) -> Tensor:
+        """Return input `index` as integers in memory."""
+        value = self.inputs[index]
+        if isinstance(value, Sums):
+            value = self.inputs[index] = self.builder.stored(value)
+        if not isinstance(value, Tensor):
+            raise self.refuse("takes windows, or nothing but constants; the machine has no such operation.")
+        return value
+
+    def constant(self, index: int, what: str) -> np.ndarray:
+        """Return constant input `index` as integers, int64."""
+        value = self.inputs[index]
+        if not isinstance(value, np.ndarray):
+            raise self.refuse(f"has no constant {what}; fold it into an initialiser.")
+        if not np.array_equal(value, np.rint(value)):
+            raise self.refuse(f"has a {what} that is no integer; streamline the graph until only integers are left.")
+        return value.astype(np.int64)

@@ -1,0 +1,1 @@
+"""Write the folder `rtl/`: the top module, the machine's modules, memories, ports, vectors."""
