@@ -7,18 +7,18 @@ from dataclasses import replace
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_rtl.program.call import Call, Tensor
+from microstage_rtl.program.call import Call, HeldTensor
 from microstage_rtl.program.memory import placed
-from microstage_rtl.program.program import Layer, Port, Program
+from microstage_rtl.program.program import MachineLayer, MachineProgram, StreamPort
 from microstage_rtl.program.requantisation import MULTIPLIER_BITS, Requantisation
-from microstage_rtl.read.network import Network
+from microstage_rtl.read.network import RtlNetwork
 
 __all__ = ["MOST_SHIFTS", "assemble"]
 
 MOST_SHIFTS = 16
 
 
-def assemble(network: Network, lanes: int) -> Program:
+def assemble(network: RtlNetwork, lanes: int) -> MachineProgram:
     """Return the program of `network` for so many lanes."""
     calls = network.calls
     stages = _few_shifts([call.stage for call in calls])
@@ -27,14 +27,16 @@ def assemble(network: Network, lanes: int) -> Program:
     layers = [memories.layer(call, stage, where) for call, stage in zip(calls, stages)]
     values = [(int(v.min()), int(v.max())) for call, stage in zip(calls, stages) for v in [_values(call, stage)]]
     macs = [call.x.ends for call in calls if call.kind == "macs"]
-    return Program(
+    return MachineProgram(
         layers,
         lanes,
         max(where[buffer] + buffer.size for buffer in where),
         memories.weights.array(),
-        *memories.constants.array().T,
+        memories.constants.array()[:, 0],
+        memories.constants.array()[:, 1],
         memories.thresholds(max(high for _, high in values)),
-        *([_port(n, t) for n, t in tensors.items()] for tensors in (network.inputs, network.outputs)),
+        [_port(n, t) for n, t in network.inputs.items()],
+        [_port(n, t) for n, t in network.outputs.items()],
         _hull([call.sums for call in calls]),
         _hull(values),
         _hull([(stage.low, stage.high) for stage in stages] + [t.ends for t in network.inputs.values()]),
@@ -44,11 +46,11 @@ def assemble(network: Network, lanes: int) -> Program:
     )
 
 
-def _port(name: str, tensor: Tensor) -> Port:
-    return Port(name, tensor.shape, *tensor.ends)
+def _port(name: str, tensor: HeldTensor) -> StreamPort:
+    return StreamPort(name, tensor.shape, *tensor.ends)
 
 
-def _completed(calls: list[Call], tensor: Tensor) -> int:
+def _completed(calls: list[Call], tensor: HeldTensor) -> int:
     """Return the call that writes the last of `tensor`."""
     return max(i for i, call in enumerate(calls) if call.y is not None and call.y.buffer is tensor.buffer)
 
@@ -66,7 +68,9 @@ class _Rows:
     """Rows of a read-only memory, of which equal blocks are held once."""
 
     def __init__(self, width: int) -> None:
-        self.width, self.blocks, self.known, self.count = width, [], {}, 0
+        self.width, self.count = width, 0
+        self.blocks: list[np.ndarray] = []
+        self.known: dict[tuple, int] = {}
 
     def place(self, block: np.ndarray, align: int = 1) -> int:
         """Return the first row of `block` int64 [rows, width], at a multiple of `align`."""
@@ -86,10 +90,11 @@ class _Rows:
 class _Memories:
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
-        self.weights, self.constants, self.tables = _Rows(lanes), _Rows(2), []
+        self.weights, self.constants = _Rows(lanes), _Rows(2)
+        self.tables: list[tuple[int, np.ndarray, int]] = []
         self.levels = 0
 
-    def layer(self, call: Call, stage: Requantisation, where) -> Layer:
+    def layer(self, call: Call, stage: Requantisation, where) -> MachineLayer:
         """Return `call` as the machine runs it, and put its constants into memories."""
         loops = list(call.loops)
         weight, single = 0, call.single
@@ -103,7 +108,7 @@ class _Memories:
         constants = np.stack(np.broadcast_arrays(stage.multiplier, stage.offset), axis=1)
         table, step = self._table(stage)
         y = call.y
-        return Layer(
+        return MachineLayer(
             call.name,
             call.kind,
             tuple(count for count, _ in loops),
@@ -143,7 +148,8 @@ class _Memories:
             return 0, 0
         size = 1 << stage.steps
         place = -(-self.levels // size) * size
-        same = [at for at, rows, steps in self.tables if steps == stage.steps and np.array_equal(rows, stage.thresholds)]
+        like = [(at, rows) for at, rows, steps in self.tables if steps == stage.steps]
+        same = [at for at, rows in like if np.array_equal(rows, stage.thresholds)]
         if not same:
             self.tables.append((place, stage.thresholds, stage.steps))
             self.levels = place + size * len(stage.thresholds)

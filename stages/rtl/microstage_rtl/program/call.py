@@ -8,10 +8,11 @@ import numpy as np
 
 from microstage_rtl.program.requantisation import Requantisation
 
-__all__ = ["Buffer", "Call", "Tensor"]
+__all__ = ["HeldWords", "Call", "HeldTensor"]
+
 
 @dataclass(eq=False)
-class Buffer:
+class HeldWords:
     """So many words of the activations' memory; `pinned` ones keep their words from one run to the next."""
 
     name: str
@@ -20,10 +21,10 @@ class Buffer:
 
 
 @dataclass(frozen=True)
-class Tensor:
+class HeldTensor:
     """Integers [shape] in row-major order from word `offset` of a buffer; each lies in low..high, int64 [shape]."""
 
-    buffer: Buffer
+    buffer: HeldWords
     shape: tuple[int, ...]
     low: np.ndarray
     high: np.ndarray
@@ -39,15 +40,15 @@ class Tensor:
         """Return the least and the greatest integer."""
         return int(self.low.min()), int(self.high.max())
 
-    def seen_as(self, shape: tuple[int, ...]) -> Tensor:
+    def seen_as(self, shape: tuple[int, ...]) -> HeldTensor:
         """Return the same integers in another shape of as many."""
         return replace(self, shape=shape, low=self.low.reshape(shape), high=self.high.reshape(shape))
 
-    def part(self, first: int, shape: tuple[int, ...]) -> Tensor:
+    def part(self, first: int, shape: tuple[int, ...]) -> HeldTensor:
         """Return the integers [shape] from place `first` of this tensor on."""
         size = int(np.prod(shape, dtype=np.int64))
         low, high = (end.reshape(-1)[first : first + size].reshape(shape) for end in (self.low, self.high))
-        return Tensor(self.buffer, shape, low, high, self.offset + first)
+        return HeldTensor(self.buffer, shape, low, high, self.offset + first)
 
 
 @dataclass
@@ -62,14 +63,14 @@ class Call:
 
     name: str
     kind: str
-    x: Tensor
+    x: HeldTensor
     loops: tuple[tuple[int, int], ...]
-    y: Tensor | None
+    y: HeldTensor | None
     channels: int
     row: int
     stage: Requantisation
     sums: tuple[int, int]
-    other: Tensor | None = None
+    other: HeldTensor | None = None
     weights: np.ndarray | None = None
     on_start: bool = False
     last: bool = False

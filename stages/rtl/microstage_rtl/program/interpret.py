@@ -8,25 +8,23 @@ import numpy as np
 
 from microstage.errors import VerificationError
 from microstage.signals.settle import rescaled
-from microstage_rtl.program.program import Layer, Program
+from microstage_rtl.program.program import MachineLayer, MachineProgram
 
-__all__ = ["Machine"]
+__all__ = ["RunningMachine"]
 
 _AT_ONCE = 1 << 22
 "Integers that are gathered at once."
 
 
-class Machine:
+class RunningMachine:
     """The memories of `count` machines side by side."""
 
-    def __init__(self, program: Program, count: int) -> None:
+    def __init__(self, program: MachineProgram, count: int) -> None:
         self.program, self.count = program, count
         self.memory = np.zeros((count, program.words), np.int64)
         self.fresh = True
 
-    def frame(
-        self, beats: np.ndarray, starts: bool = False, seen: Callable[[int], None] | None = None
-    ) -> np.ndarray:
+    def frame(self, beats: np.ndarray, starts: bool = False, seen: Callable[[int], None] | None = None) -> np.ndarray:
         """Run one frame, int64 [count, beats]; return what is sent, [count, beats]. `seen` is told of each layer."""
         starts, self.fresh = starts or self.fresh, False
         sent: list[np.ndarray] = []
@@ -45,7 +43,7 @@ class Machine:
         size = int(np.prod(shape))
         return self.memory[:, first : first + size].reshape(self.count, *shape[1:])
 
-    def _run(self, layer: Layer, sent: list[np.ndarray]) -> None:
+    def _run(self, layer: MachineLayer, sent: list[np.ndarray]) -> None:
         sums = np.concatenate([self._sums(layer, rows) for rows in _chunks(layer, self.count)], axis=1)
         results = sums.shape[1]
         channel = np.arange(results) % layer.channels
@@ -55,7 +53,7 @@ class Machine:
         else:
             self.memory[:, layer.write + np.arange(results) // layer.channels * layer.row + channel] = value
 
-    def _sums(self, layer: Layer, outer: Iterable[int]) -> np.ndarray:
+    def _sums(self, layer: MachineLayer, outer: Iterable[int]) -> np.ndarray:
         """Return the results [count, ...] before requantisation, of these turns of the outermost loop."""
         axes = [np.asarray(list(outer)), *map(np.arange, layer.counts[1:])]
         places = layer.read + sum(
@@ -72,7 +70,7 @@ class Machine:
         found = found.reshape(self.count, -1, groups * lanes)[..., : layer.channels]
         return np.rint(found).astype(np.int64).reshape(self.count, -1)
 
-    def _value(self, layer: Layer, sums: np.ndarray, channel: np.ndarray) -> np.ndarray:
+    def _value(self, layer: MachineLayer, sums: np.ndarray, channel: np.ndarray) -> np.ndarray:
         """Return the integers for sums [count, results], which must lie where the machine has room for them."""
         program = self.program
         _within(layer, sums, program.sums)
@@ -89,7 +87,7 @@ class Machine:
         return layer.low + found
 
 
-def _chunks(layer: Layer, count: int) -> Iterable[range]:
+def _chunks(layer: MachineLayer, count: int) -> Iterable[range]:
     each = max(1, _AT_ONCE // max(1, count * int(np.prod(layer.counts[1:]))))
     return [range(first, min(layer.counts[0], first + each)) for first in range(0, layer.counts[0], each)]
 
@@ -105,8 +103,8 @@ def _element(kind: str, x: np.ndarray) -> np.ndarray:
     return plain[kind](x, axis=-1)
 
 
-def _within(layer: Layer, found: np.ndarray, ends: tuple[int, int]) -> None:
+def _within(layer: MachineLayer, found: np.ndarray, ends: tuple[int, int]) -> None:
     if found.min() < ends[0] or found.max() > ends[1]:
         raise VerificationError(
-            f"Layer {layer.name} computes {found.min()}..{found.max()}, beyond the proven {ends[0]}..{ends[1]}."
+            f"MachineLayer {layer.name} computes {found.min()}..{found.max()}, beyond the proven {ends[0]}..{ends[1]}."
         )

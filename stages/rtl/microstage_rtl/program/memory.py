@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from microstage_rtl.program.call import Buffer, Call
+from microstage_rtl.program.call import Call, HeldWords
 
 __all__ = ["lifetimes", "placed"]
 
 
-def lifetimes(calls: Sequence[Call]) -> dict[Buffer, tuple[int, int]]:
+def lifetimes(calls: Sequence[Call]) -> dict[HeldWords, tuple[int, int]]:
     """Return the first and the last call that touches each buffer; pinned ones live always."""
-    found: dict[Buffer, tuple[int, int]] = {}
+    found: dict[HeldWords, tuple[int, int]] = {}
     for index, call in enumerate(calls):
         for tensor in (call.x, call.other, call.y):
             if tensor is not None:
@@ -20,10 +20,10 @@ def lifetimes(calls: Sequence[Call]) -> dict[Buffer, tuple[int, int]]:
     return {b: (0, len(calls)) if b.pinned else life for b, life in found.items()}
 
 
-def placed(calls: Sequence[Call]) -> dict[Buffer, int]:
+def placed(calls: Sequence[Call]) -> dict[HeldWords, int]:
     """Return the first word of each buffer: the lowest that is free for all its life, large buffers first."""
     lives = lifetimes(calls)
-    places: dict[Buffer, int] = {}
+    places: dict[HeldWords, int] = {}
     for buffer in sorted(lives, key=lambda b: (not b.pinned, -b.size, lives[b][0])):
         first, last = lives[buffer]
         taken = sorted(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["KINDS", "Layer", "Port", "Program"]
+__all__ = ["KINDS", "MachineLayer", "StreamPort", "MachineProgram"]
 
 KINDS = ("macs", "sum", "difference", "product", "largest", "smallest", "place", "rescale", "input")
 """What a call does with the integers of each window, in the order of the machine's codes.
@@ -19,7 +19,7 @@ first largest, and the first over two to the power of the second, halves rounded
 
 
 @dataclass(frozen=True)
-class Layer:
+class MachineLayer:
     """One loop nest as the machine runs it; KINDS says what each kind computes.
 
     `counts` and `strides` are of six loops, the outermost first; `depth` integers make one result. `single`: one result
@@ -67,7 +67,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Port:
+class StreamPort:
     """One tensor of a stream: so many beats of integers in low..high, in row-major order of `shape`."""
 
     name: str
@@ -82,21 +82,21 @@ class Port:
 
 
 @dataclass
-class Program:
+class MachineProgram:
     """`weights` int64 [rows, lanes], `multipliers` and `offsets` int64 [rows], `thresholds` int64 [values].
 
     `words` activations in memory; `places`: {tensor of the graphs: (layer that completes it, first word, shape)}.
     """
 
-    layers: list[Layer]
+    layers: list[MachineLayer]
     lanes: int
     words: int
     weights: np.ndarray
     multipliers: np.ndarray
     offsets: np.ndarray
     thresholds: np.ndarray
-    inputs: list[Port]
-    outputs: list[Port]
+    inputs: list[StreamPort]
+    outputs: list[StreamPort]
     sums: tuple[int, int]
     "The least and the greatest result before requantisation."
     values: tuple[int, int]

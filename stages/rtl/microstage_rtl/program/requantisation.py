@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from microstage.requantise import MultiplyAddShift, Raw, Search, Shared, fit_affine, fit_shared
+from microstage.requantise import MultiplyAddShift, Search, Shared, fit_affine, fit_shared
 
 __all__ = ["MULTIPLIER_BITS", "Requantisation", "counted", "raw"]
 

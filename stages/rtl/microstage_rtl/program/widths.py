@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from microstage_rtl.program.program import KINDS, Layer, Program
+from microstage_rtl.program.program import KINDS, MachineLayer, MachineProgram
 from microstage_rtl.program.words import WORDS, Fields
 
 __all__ = ["BLOCKS", "Widths", "bank_of", "blocks_of", "signed_bits"]
@@ -27,7 +27,7 @@ def blocks_of(depth: int, width: int) -> int:
 
 
 def bank_of(depth: int, width: int) -> int:
-    """Return the words of a bank, a power of two, with which a memory takes the fewest block RAMs, large banks first."""
+    """Return the words of a bank, a power of two, with which a memory takes the fewest block RAMs."""
 
     def cost(bank: int) -> int:
         full, rest = divmod(depth, bank)
@@ -42,7 +42,7 @@ def bank_of(depth: int, width: int) -> int:
 class Widths:
     """The parameters of `ms_machine` for `program`."""
 
-    program: Program
+    program: MachineProgram
 
     @cached_property
     def parameters(self) -> dict[str, int]:
@@ -91,8 +91,10 @@ class Widths:
         rows["IN_WIDTH"] = max(rows["IN_WIDTH"], -(-bits // 8) * 8)
         rows["OUT_WIDTH"] = max(rows["OUT_WIDTH"], 8)
         rows["WORD_BITS"] = max(
-            9, *(rows[name] for name in ("ADDRESS_BITS", "WEIGHT_ROW_BITS", "COUNT_BITS", "CHANNEL_BITS", "ROW_BITS")),
-            rows["TABLE_BITS"], bits
+            9,
+            *(rows[name] for name in ("ADDRESS_BITS", "WEIGHT_ROW_BITS", "COUNT_BITS", "CHANNEL_BITS", "ROW_BITS")),
+            rows["TABLE_BITS"],
+            bits,
         )
         rows["PROGRAM_BANK"] = bank_of(WORDS * len(p.layers), rows["WORD_BITS"])
         return rows
@@ -134,11 +136,11 @@ class Widths:
         }
 
 
-def _whole(layer: Layer, lanes: int) -> bool:
+def _whole(layer: MachineLayer, lanes: int) -> bool:
     return not layer.single and layer.channels % lanes == 0
 
 
-def _only_padding(program: Program) -> bool:
+def _only_padding(program: MachineProgram) -> bool:
     """Tell whether every weight of a filter that exists is +1 or -1, so that zeros only fill lanes up."""
     for layer in program.layers:
         if layer.kind != "macs":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from microstage_rtl.program.program import KINDS, Layer, Program
+from microstage_rtl.program.program import KINDS, MachineLayer, MachineProgram
 
 __all__ = ["WORDS", "Fields"]
 
@@ -16,14 +16,14 @@ WORDS = 24
 class Fields:
     """Layers of `program` as words."""
 
-    program: Program
+    program: MachineProgram
 
     @cached_property
     def shifts(self) -> list[int]:
         """Return the shifts that there are; a layer says which of them it has."""
         return sorted({layer.shift for layer in self.program.layers})
 
-    def of(self, layer: Layer) -> list[int]:
+    def of(self, layer: MachineLayer) -> list[int]:
         """Return the `WORDS` words of one layer; negative ones are for two's complement."""
         flags = [layer.last, layer.on_start, layer.to_stream, layer.single]
         control = sum(flag << 7 - place for place, flag in enumerate(flags)) | KINDS.index(layer.kind)
@@ -45,7 +45,7 @@ class Fields:
         ]
 
 
-def _jumps(layer: Layer) -> list[int]:
+def _jumps(layer: MachineLayer) -> list[int]:
     """Return what is added to the address where each loop moves on, which takes those within it back to their start."""
     ends = [(count - 1) * stride for count, stride in zip(layer.counts, layer.strides)]
     return [stride - sum(ends[place + 1 :]) for place, stride in enumerate(layer.strides)]

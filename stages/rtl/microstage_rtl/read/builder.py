@@ -10,9 +10,9 @@ from math import prod
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_rtl.program.call import Buffer, Call, Tensor
+from microstage_rtl.program.call import Call, HeldTensor, HeldWords
 from microstage_rtl.program.requantisation import Requantisation, raw
-from microstage_rtl.read.windows import Windows
+from microstage_rtl.read.windows import WindowsOf
 
 __all__ = ["HELD", "Builder", "Sums"]
 
@@ -39,29 +39,29 @@ class Builder:
 
     # -- results ------------------------------------------------------------------------------------------------------
 
-    def store(self, sums: Sums, stage: Requantisation, low: np.ndarray, high: np.ndarray) -> Tensor:
+    def store(self, sums: Sums, stage: Requantisation, low: np.ndarray, high: np.ndarray) -> HeldTensor:
         """Append the call of `sums` with its requantisation; return its results, which lie in low..high."""
         y = self.tensor(sums.call.name, sums.shape, low, high)
         sums.call.y, sums.call.stage = y, stage
         self.calls.append(sums.call)
         return y
 
-    def stored(self, sums: Sums) -> Tensor:
+    def stored(self, sums: Sums) -> HeldTensor:
         """Append the call of `sums` as they are, with their offset and factor."""
         stage = raw(int(sums.low.min()), int(sums.high.max()), sums.offset, sums.factor)
         return self.store(sums, stage, sums.low, sums.high)
 
-    def tensor(self, name: str, shape: tuple[int, ...], low: np.ndarray, high: np.ndarray) -> Tensor:
+    def tensor(self, name: str, shape: tuple[int, ...], low: np.ndarray, high: np.ndarray) -> HeldTensor:
         """Return integers in a buffer of their own."""
         size = prod(shape)
         ends = (np.broadcast_to(np.asarray(end, np.int64), shape) for end in (low, high))
-        return Tensor(Buffer(name, size), shape, *ends)
+        return HeldTensor(HeldWords(name, size), shape, *ends)
 
     # -- products and windows -----------------------------------------------------------------------------------------
 
-    def product(self, place: str, name: str, x: Tensor | Windows, weights: np.ndarray, bias: np.ndarray) -> Sums:
+    def product(self, place: str, name: str, x: HeldTensor | WindowsOf, weights: np.ndarray, bias: np.ndarray) -> Sums:
         """Multiply the last axis of `x`, or each of its windows, by `weights` int64 [integers, filters]; add `bias`."""
-        view = x if isinstance(x, Windows) else Windows.rows(x)
+        view = x if isinstance(x, WindowsOf) else WindowsOf.rows(x)
         depth, filters = weights.shape
         if view.depth != depth:
             raise ModelError(f"{place} multiplies {view.depth} integers by weights for {depth}.")
@@ -76,13 +76,13 @@ class Builder:
         self.add_constant(sums, bias)
         return sums
 
-    def pool(self, name: str, x: Windows, kind: str) -> Sums:
+    def pool(self, name: str, x: WindowsOf, kind: str) -> Sums:
         """Take the largest, or the sum, of each window channel by channel."""
         low, high = x.ends_by_channel(kind)
         shape = (*x.output, x.channels)
         return self._sums(name, kind, x.x, (*x.positions, (x.channels, 1), *x.taps(1)), shape, low, high)
 
-    def place_of_largest(self, name: str, x: Tensor) -> Sums:
+    def place_of_largest(self, name: str, x: HeldTensor) -> Sums:
         """Find the place of the largest along the last axis; the lowest one among equals."""
         depth = x.shape[-1]
         loops = (_ONE, _ONE, (x.size // depth, depth), _ONE, _ONE, (depth, 1))
@@ -93,11 +93,11 @@ class Builder:
 
     # -- one element of each operand ----------------------------------------------------------------------------------
 
-    def each(self, name: str, x: Tensor) -> Sums:
+    def each(self, name: str, x: HeldTensor) -> Sums:
         """Take each integer of `x`."""
         return self._sums(name, "sum", x, (_ONE, _ONE, (x.size, 1), _ONE, _ONE, _ONE), x.shape, x.low, x.high)
 
-    def pair(self, place: str, name: str, x: Tensor, w: Tensor, kind: str) -> Sums:
+    def pair(self, place: str, name: str, x: HeldTensor, w: HeldTensor, kind: str) -> Sums:
         """Join each integer of `x` with the one of `w` at its place, with broadcasting."""
         try:
             shape = tuple(np.broadcast_shapes(x.shape, w.shape))
@@ -109,14 +109,14 @@ class Builder:
         sums.call.other = w
         return sums
 
-    def spread(self, place: str, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    def spread(self, place: str, x: HeldTensor, shape: tuple[int, ...]) -> HeldTensor:
         """Return `x` broadcast to `shape`: a copy, where it is smaller."""
         if x.size == prod(shape):
             return x.seen_as(shape)
         places = np.broadcast_to(np.arange(x.size).reshape(x.shape), shape)
         return self.copied(place, f"{x.buffer.name}_spread", x, places)
 
-    def copied(self, place: str, name: str, x: Tensor, places: np.ndarray) -> Tensor:
+    def copied(self, place: str, name: str, x: HeldTensor, places: np.ndarray) -> HeldTensor:
         """Return x.ravel()[places] as a copy; `places` int64 of any shape, regular along at most three axes."""
         loops = _walk(places)
         if loops is None:
@@ -124,10 +124,10 @@ class Builder:
         start = x.part(int(places.ravel()[0]), (1,))
         low, high = (end.reshape(-1)[places] for end in (x.low, x.high))
         sums = self._sums(name, "sum", start, (*loops, _ONE, _ONE, _ONE), places.shape, low, high)
-        sums.call.x = Tensor(x.buffer, x.shape, x.low, x.high, start.offset)
+        sums.call.x = HeldTensor(x.buffer, x.shape, x.low, x.high, start.offset)
         return self.stored(sums)
 
-    def put(self, name: str, x: Tensor, y: Tensor, length: int = 0, row: int = 0) -> None:
+    def put(self, name: str, x: HeldTensor, y: HeldTensor, length: int = 0, row: int = 0) -> None:
         """Copy `x` to where `y` begins: `length` integers, then the next as many `row` words further on."""
         sums = self.each(name, x)
         length = length or x.size
@@ -135,14 +135,14 @@ class Builder:
         call.y, call.channels, call.row, call.stage = y, length, row or length, raw(*x.ends)
         self.calls.append(call)
 
-    def fill(self, name: str, y: Tensor, on_start: bool = False) -> None:
+    def fill(self, name: str, y: HeldTensor, on_start: bool = False) -> None:
         """Store 0 everywhere in `y`."""
         sums = self.each(name, y)
         call = sums.call
         call.y, call.on_start, call.stage = y, on_start, raw(0, 0, 0, 0)
         self.calls.append(call)
 
-    def padded(self, name: str, x: Tensor, pads: list[int]) -> Tensor:
+    def padded(self, name: str, x: HeldTensor, pads: list[int]) -> HeldTensor:
         """Return `x` [1, H, W, C] with zeros around it: `pads` rows above, columns left, rows below, columns right."""
         if not any(pads):
             return x
@@ -178,7 +178,7 @@ class Builder:
         return Sums(call, shape, low, high)
 
 
-def _pair_ends(kind: str, x: Tensor, w: Tensor) -> tuple[np.ndarray, np.ndarray]:
+def _pair_ends(kind: str, x: HeldTensor, w: HeldTensor) -> tuple[np.ndarray, np.ndarray]:
     if kind == "difference":
         return x.low - w.high, x.high - w.low
     if kind == "rescale":
@@ -203,10 +203,14 @@ def _walk(places: np.ndarray) -> tuple[tuple[int, int], ...] | None:
             loops.append((count, stride))
     if len(loops) > _FURTHEST:
         return None
-    walked = sum(
-        np.arange(count).reshape([-1 if i == axis else 1 for i in range(len(loops))]) * stride
-        for axis, (count, stride) in enumerate(loops)
-    ) if loops else np.zeros(1, np.int64)
+    walked = (
+        sum(
+            np.arange(count).reshape([-1 if i == axis else 1 for i in range(len(loops))]) * stride
+            for axis, (count, stride) in enumerate(loops)
+        )
+        if loops
+        else np.zeros(1, np.int64)
+    )
     if not np.array_equal(np.ravel(walked) + places.ravel()[0], places.ravel()):
         return None
     return (*(_ONE,) * (_FURTHEST - len(loops)), *loops)

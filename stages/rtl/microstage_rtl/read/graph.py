@@ -13,16 +13,16 @@ from onnx import numpy_helper
 
 from microstage.errors import ModelError, naming
 from microstage.untrusted.onnx_file import read_onnx
-from microstage_rtl.program.call import Tensor
+from microstage_rtl.program.call import HeldTensor
 from microstage_rtl.read.builder import Builder, Sums
 from microstage_rtl.read.lowerings import LOWERINGS
-from microstage_rtl.read.node import Node, Value
+from microstage_rtl.read.node import LoweredNode, Value
 
-__all__ = ["Graph"]
+__all__ = ["PartGraph"]
 
 
 @dataclass
-class Graph:
+class PartGraph:
     """One part of a network: `model`, as streamline wrote it."""
 
     name: str
@@ -30,7 +30,7 @@ class Graph:
     constants: dict[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, name: str, path: Path) -> Graph:
+    def read(cls, name: str, path: Path) -> PartGraph:
         """Read the file at `path`; `ModelError` where it is none."""
         with naming(path.name):
             model = read_onnx(path)
@@ -46,7 +46,7 @@ class Graph:
         """Return the names of the outputs."""
         return [value.name for value in self.model.graph.output]
 
-    def lower(self, builder: Builder, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def lower(self, builder: Builder, inputs: Mapping[str, HeldTensor]) -> dict[str, HeldTensor]:
         """Append this part's calls for `inputs`; return every tensor of the graph that lies in memory, by name."""
         values: dict[str, Value] = {**self.constants, **inputs}
         uses = Counter(name for node in self.model.graph.node for name in node.input)
@@ -56,15 +56,15 @@ class Graph:
             if node.op_type not in LOWERINGS:
                 raise ModelError(f"{place} is an operator that the machine does not have.")
             taken = [values[name] for name in node.input]
-            seen = Node(builder, place, node.op_type, taken, _attributes(node), list(node.output))
+            seen = LoweredNode(builder, place, node.op_type, taken, _attributes(node), list(node.output))
             found = LOWERINGS[node.op_type](seen)
             for name, value in zip(node.input, seen.inputs):
                 values[name] = value
             shared = uses[seen.name] > 1 or seen.name in self.outputs
             values[seen.name] = builder.stored(found) if isinstance(found, Sums) and shared else found
-        if missing := [name for name in self.outputs if not isinstance(values.get(name), Tensor)]:
+        if missing := [name for name in self.outputs if not isinstance(values.get(name), HeldTensor)]:
             raise ModelError(f"Output {missing[0]} of {self.name} is not computed by the machine.")
-        return {name: value for name, value in values.items() if isinstance(value, Tensor)}
+        return {name: value for name, value in values.items() if isinstance(value, HeldTensor)}
 
 
 def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:

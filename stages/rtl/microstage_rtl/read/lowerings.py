@@ -11,57 +11,57 @@ from math import prod
 import numpy as np
 
 from microstage.requantise import Search
-from microstage_rtl.program.requantisation import counted, raw
+from microstage_rtl.program.requantisation import counted
 from microstage_rtl.read.builder import Sums
-from microstage_rtl.read.node import Node, Value
-from microstage_rtl.read.windows import Windows
+from microstage_rtl.read.node import LoweredNode, Value
+from microstage_rtl.read.windows import WindowsOf
 
 __all__ = ["LOWERINGS"]
 
 
-def matmul(node: Node) -> Value:
+def matmul(node: LoweredNode) -> Value:
     """Lower sums of products with constant weights [integers, filters]."""
     return _product(node, node.constant(1, "weights"), np.zeros(1, np.int64))
 
 
-def xnor_popcount(node: Node) -> Value:
+def xnor_popcount(node: LoweredNode) -> Value:
     """Lower counts of equal bits: of x and w, both 0 or 1, they are x (2 w - 1) + (1 - w), summed."""
     weights = node.constant(1, "weights")
     return _product(node, 2 * weights - 1, (1 - weights).sum(axis=0))
 
 
-def im2col(node: Node) -> Value:
+def im2col(node: LoweredNode) -> Value:
     """Lower windows of an image [1, H, W, C]: nothing is computed before they are multiplied."""
     said = node.attributes
     x = node.tensor()
     if len(x.shape) != 4:
         raise node.refuse(f"cuts windows of shape {x.shape}; expected an image [1, height, width, channels].")
     x = node.builder.padded(node.name, x, list(said.get("pad_amount", [0] * 4)))
-    return Windows.over(node.place, x, said["kernel_size"], said["stride"], said.get("dilations", [1, 1]))
+    return WindowsOf.over(node.place, x, said["kernel_size"], said["stride"], said.get("dilations", [1, 1]))
 
 
-def max_pool(node: Node) -> Value:
+def max_pool(node: LoweredNode) -> Value:
     """Lower the largest of each window of an image [1, H, W, C]."""
     said = node.attributes
     if any(said.get("pads", [0])) or said.get("ceil_mode", 0) or said.get("auto_pad", b"NOTSET") != b"NOTSET":
         raise node.refuse("pools over a border; the machine pools over whole windows only.")
     x = node.tensor()
     kernel = said["kernel_shape"]
-    windows = Windows.over(node.place, x, kernel, said.get("strides", [1, 1]), said.get("dilations", [1, 1]))
+    windows = WindowsOf.over(node.place, x, kernel, said.get("strides", [1, 1]), said.get("dilations", [1, 1]))
     return node.builder.pool(node.name, windows, "largest")
 
 
-def add(node: Node) -> Value:
+def add(node: LoweredNode) -> Value:
     """Lower a sum with a tensor or a constant."""
     return _pair(node, "sum")
 
 
-def mul(node: Node) -> Value:
+def mul(node: LoweredNode) -> Value:
     """Lower a product with a tensor or a constant."""
     return _pair(node, "product")
 
 
-def multi_threshold(node: Node) -> Value:
+def multi_threshold(node: LoweredNode) -> Value:
     """Lower out_bias + out_scale * number of thresholds reached, which ends the sums before it."""
     said, sums = node.attributes, _as_sums(node, 0)
     rows = np.sort(np.ceil(np.asarray(node.inputs[1], np.float64)).astype(np.int64), axis=-1)
@@ -91,18 +91,19 @@ def multi_threshold(node: Node) -> Value:
     return more
 
 
-def top(node: Node) -> Value:
+def top(node: LoweredNode) -> Value:
     """Lower the place of the largest along the last axis."""
     x, said = node.tensor(), node.attributes
     keep = int(np.ravel(node.constant(1, "count"))[0]) if node.operator == "TopK" else 1
     axis = said.get("axis", -1 if node.operator == "TopK" else 0) % len(x.shape)
-    if keep != 1 or not said.get("largest", 1) or said.get("select_last_index", 0) or prod(x.shape[axis:]) != x.shape[axis]:
+    inner = prod(x.shape[axis + 1 :])
+    if keep != 1 or not said.get("largest", 1) or said.get("select_last_index", 0) or inner != 1:
         raise node.refuse("ranks more than the first largest along the last axis; the machine finds only that one.")
     x = x.seen_as((*x.shape[:axis], x.shape[axis]))
     return node.builder.place_of_largest(node.name, x)
 
 
-def concat(node: Node) -> Value:
+def concat(node: LoweredNode) -> Value:
     """Lower tensors side by side along one axis: a copy of each."""
     parts = [node.tensor(index) for index in range(len(node.inputs))]
     axis = node.attributes["axis"] % len(parts[0].shape)
@@ -116,7 +117,7 @@ def concat(node: Node) -> Value:
     return y
 
 
-def reshape(node: Node) -> Value:
+def reshape(node: LoweredNode) -> Value:
     """Lower another shape of the same integers, which costs nothing."""
     x = node.tensor()
     if node.operator == "Flatten":
@@ -126,7 +127,7 @@ def reshape(node: Node) -> Value:
     return x.seen_as(np.empty(x.shape, np.int8).reshape(asked).shape)
 
 
-def squeeze(node: Node) -> Value:
+def squeeze(node: LoweredNode) -> Value:
     """Lower axes of one element that come or go, which costs nothing."""
     x = node.tensor()
     axes = node.constant(1, "axes").tolist() if len(node.inputs) > 1 else node.attributes.get("axes")
@@ -134,7 +135,7 @@ def squeeze(node: Node) -> Value:
     return x.seen_as(change(np.empty(x.shape, np.int8), None if axes is None else tuple(axes)).shape)
 
 
-def transpose(node: Node) -> Value:
+def transpose(node: LoweredNode) -> Value:
     """Lower another order of the axes: a copy, but where the integers stay in their order."""
     x = node.tensor()
     order = node.attributes.get("perm", list(range(len(x.shape)))[::-1])
@@ -144,19 +145,19 @@ def transpose(node: Node) -> Value:
     return node.builder.copied(node.place, node.name, x, places)
 
 
-def identity(node: Node) -> Value:
+def identity(node: LoweredNode) -> Value:
     """Lower what changes nothing."""
     return node.inputs[0]
 
 
-def _product(node: Node, weights: np.ndarray, bias: np.ndarray) -> Sums:
-    x = node.inputs[0] if isinstance(node.inputs[0], Windows) else node.tensor()
+def _product(node: LoweredNode, weights: np.ndarray, bias: np.ndarray) -> Sums:
+    x = node.inputs[0] if isinstance(node.inputs[0], WindowsOf) else node.tensor()
     if weights.ndim != 2:
         raise node.refuse(f"has weights of shape {weights.shape}; expected [integers, filters].")
     return node.builder.product(node.place, node.name, x, weights, bias)
 
 
-def _pair(node: Node, kind: str) -> Value:
+def _pair(node: LoweredNode, kind: str) -> Value:
     constants = [index for index, value in enumerate(node.inputs) if isinstance(value, np.ndarray)]
     if not constants:
         return node.builder.pair(node.place, node.name, node.tensor(0), node.tensor(1), kind)
@@ -171,7 +172,7 @@ def _pair(node: Node, kind: str) -> Value:
     return sums
 
 
-def _as_sums(node: Node, index: int, x: Value | None = None) -> Sums:
+def _as_sums(node: LoweredNode, index: int, x: Value | None = None) -> Sums:
     """Return input `index` as sums that a requantisation may end: those of the call before, or each of its integers."""
     value = node.inputs[index] if x is None else x
     if isinstance(value, Sums):
@@ -180,13 +181,13 @@ def _as_sums(node: Node, index: int, x: Value | None = None) -> Sums:
     return node.builder.each(node.name, node.tensor(index))
 
 
-def _channel_axis(node: Node, rank: int) -> int:
+def _channel_axis(node: LoweredNode, rank: int) -> int:
     layout = node.attributes.get("data_layout", b"NCHW")
     layout = layout.decode() if isinstance(layout, bytes) else layout
     return min(layout.index("C"), rank - 1) if layout.endswith("C") is False else rank - 1
 
 
-LOWERINGS: dict[str, Callable[[Node], Value]] = {
+LOWERINGS: dict[str, Callable[[LoweredNode], Value]] = {
     "MatMul": matmul,
     "XnorPopcountMatMul": xnor_popcount,
     "Im2Col": im2col,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,19 @@ from microstage.errors import ArtefactError, ModelError, ParameterError
 from microstage.interface.gain import EXPONENT, Gain
 from microstage.interface.recurrence import Recurrence
 from microstage.signals.settle import Settling
-from microstage_rtl.program.call import Buffer, Call, Tensor
+from microstage_rtl.program.call import Call, HeldTensor, HeldWords
 from microstage_rtl.program.requantisation import raw
 from microstage_rtl.read.builder import Builder
-from microstage_rtl.read.graph import Graph
+from microstage_rtl.read.graph import PartGraph
 from microstage_rtl.read.settling import settled, within
 
-__all__ = ["Network", "read_network"]
+__all__ = ["RtlNetwork", "read_network"]
 
 _ONE = (1, 0)
 
 
 @dataclass
-class Network:
+class RtlNetwork:
     """The calls of one frame, and which tensors are the stream's.
 
     `inputs` and `outputs` by name in the order of the beats; `tensors`: every tensor of the graphs that lies in memory
@@ -34,21 +34,21 @@ class Network:
     """
 
     calls: list[Call]
-    inputs: dict[str, Tensor]
-    outputs: dict[str, Tensor]
-    tensors: dict[str, Tensor] = field(default_factory=dict)
+    inputs: dict[str, HeldTensor]
+    outputs: dict[str, HeldTensor]
+    tensors: dict[str, HeldTensor] = field(default_factory=dict)
     states: list[str] = field(default_factory=list)
 
 
-def read_network(folder: Path, part: str = "") -> Network:
+def read_network(folder: Path, part: str = "") -> RtlNetwork:
     """Read the artefact in `folder`, or the one of its parts whose name begins with `part`."""
     interface = json.loads((folder / "interface.json").read_text())
     sequence = Recurrence.read(interface)
-    graphs = {n: Graph.read(n, folder / said["file"]) for n, said in interface["parts"].items()}
+    graphs = {n: PartGraph.read(n, folder / said["file"]) for n, said in interface["parts"].items()}
     return _Reader(interface, graphs).read(_chosen(part, graphs), sequence)
 
 
-def _chosen(part: str, graphs: Mapping[str, Graph]) -> str:
+def _chosen(part: str, graphs: Mapping[str, PartGraph]) -> str:
     found = [name for name in graphs if part and name.startswith(part)]
     if part and len(found) != 1:
         raise ParameterError(f"PART={part} is none of the network's parts; there are {', '.join(graphs)}.")
@@ -56,11 +56,11 @@ def _chosen(part: str, graphs: Mapping[str, Graph]) -> str:
 
 
 class _Reader:
-    def __init__(self, interface: dict[str, Any], graphs: dict[str, Graph]) -> None:
+    def __init__(self, interface: dict[str, Any], graphs: dict[str, PartGraph]) -> None:
         self.interface, self.graphs, self.builder = interface, graphs, Builder()
-        self.network = Network(self.builder.calls, {}, {})
+        self.network = RtlNetwork(self.builder.calls, {}, {})
 
-    def read(self, part: str, sequence: Recurrence | None) -> Network:
+    def read(self, part: str, sequence: Recurrence | None) -> RtlNetwork:
         if sequence is None and not part and len(self.graphs) != 1:
             raise ArtefactError(f"The parts {', '.join(self.graphs)} have no sequence that joins them; name PART=.")
         if sequence is None or part and part != sequence.cell:
@@ -137,47 +137,48 @@ class _Reader:
 
     # -- pieces -------------------------------------------------------------------------------------------------------
 
-    def _frame(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    def _frame(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, HeldTensor]:
         """Append the call that takes a frame of all inputs, one after another; return them by name."""
-        buffer = Buffer("frame", int(sum(np.prod(shape) for shape in shapes.values())))
+        buffer = HeldWords("frame", int(sum(np.prod(shape) for shape in shapes.values())))
         first = 0
         for name, shape in shapes.items():
             low, high = self._range(name)
             ends = np.full(shape, low, np.int64), np.full(shape, high, np.int64)
-            self.network.inputs[name] = Tensor(buffer, shape, *ends, first)
+            self.network.inputs[name] = HeldTensor(buffer, shape, *ends, first)
             first += int(np.prod(shape))
-        ends = min(t.ends[0] for t in self.network.inputs.values()), max(t.ends[1] for t in self.network.inputs.values())
-        every = Tensor(buffer, (1, first), *(np.full((1, first), end) for end in ends))
-        self.builder.calls.append(Call("frame", "input", every, (_ONE,) * 6, every, first, first, raw(*ends), ends))
+        every = [t.ends for t in self.network.inputs.values()]
+        ends = min(low for low, _ in every), max(high for _, high in every)
+        frame = HeldTensor(buffer, (1, first), *(np.full((1, first), end) for end in ends))
+        self.builder.calls.append(Call("frame", "input", frame, (_ONE,) * 6, frame, first, first, raw(*ends), ends))
         self.network.tensors.update(self.network.inputs)
         return dict(self.network.inputs)
 
-    def _lower(self, part: str, known: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _lower(self, part: str, known: Mapping[str, HeldTensor]) -> dict[str, HeldTensor]:
         """Append the calls of `part`; return its tensors by name."""
         taken = {name: known[name].seen_as(shape) for name, shape in self._shapes(part).items()}
         found = self.graphs[part].lower(self.builder, taken)
         self.network.tensors.update({name: t for name, t in found.items() if name not in taken})
         return found
 
-    def _state(self, name: str, part: str, tensor: str) -> Tensor:
+    def _state(self, name: str, part: str, tensor: str) -> HeldTensor:
         """Return the state `name` of the range that `tensor` of `part` has."""
         return self._pinned(name, self._shape(name), *self._range(tensor, part))
 
-    def _pinned(self, name: str, shape: tuple[int, ...], low: int, high: int) -> Tensor:
+    def _pinned(self, name: str, shape: tuple[int, ...], low: int, high: int) -> HeldTensor:
         self.network.states.append(name)
-        buffer = Buffer(f"state_{name}", int(np.prod(shape)), pinned=True)
+        buffer = HeldWords(f"state_{name}", int(np.prod(shape)), pinned=True)
         low, high = min(low, 0), max(high, 0)
-        return Tensor(buffer, shape, np.full(shape, low, np.int64), np.full(shape, high, np.int64))
+        return HeldTensor(buffer, shape, np.full(shape, low, np.int64), np.full(shape, high, np.int64))
 
-    def _fill(self, states: Mapping[str, Tensor], on_start: bool = True) -> None:
+    def _fill(self, states: Mapping[str, HeldTensor], on_start: bool = True) -> None:
         for name, state in states.items():
             self.builder.fill(f"{name}_start", state, on_start)
 
-    def _keep(self, states: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    def _keep(self, states: Mapping[str, HeldTensor], found: Mapping[str, HeldTensor]) -> None:
         for name, state in states.items():
             self.builder.put(f"{name}_keep", found[name], state)
 
-    def _settled(self, sequence, settling, states, exponent, previous) -> dict[str, Tensor]:
+    def _settled(self, sequence, settling, states, exponent, previous) -> dict[str, HeldTensor]:
         """Return the states as the window takes them, in the ranges that the interface declares."""
         carried = {name: states[name] for name in sequence.carried}
         found = dict(states)
@@ -187,12 +188,12 @@ class _Reader:
             raise ModelError("States that settle without a gain's exponent are no network of this machine.")
         return {name: within(state, *self._range(name)) for name, state in found.items()}
 
-    def _outputs(self, part: str, known: Mapping[str, Tensor], hidden: set[str] = frozenset()) -> None:
+    def _outputs(self, part: str, known: Mapping[str, HeldTensor], hidden: Container[str] = ()) -> None:
         for name in self.graphs[part].outputs:
             if name not in hidden:
                 self.network.outputs[name] = known[name]
 
-    def _ended(self) -> Network:
+    def _ended(self) -> RtlNetwork:
         """Append the calls that send the outputs, one after another."""
         for name, tensor in self.network.outputs.items():
             sums = self.builder.each(f"{name}_out", tensor)

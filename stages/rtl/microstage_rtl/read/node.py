@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_rtl.program.call import Tensor
+from microstage_rtl.program.call import HeldTensor
 from microstage_rtl.read.builder import Builder, Sums
-from microstage_rtl.read.windows import Windows
+from microstage_rtl.read.windows import WindowsOf
 
-__all__ = ["Node", "Value"]
+__all__ = ["LoweredNode", "Value"]
 
-Value = Tensor | Sums | Windows | np.ndarray
+Value: TypeAlias = HeldTensor | Sums | WindowsOf | np.ndarray
 "What a name in the graph stands for: integers in memory, sums or windows still to be computed, a constant."
 
 
 @dataclass
-class Node:
+class LoweredNode:
     """Hold what a lowering is given; `place` begins every error sentence."""
 
     builder: Builder
@@ -38,12 +38,12 @@ class Node:
         """Return the error that names this node and the `reason`."""
         return ModelError(f"{self.place} {reason}")
 
-    def tensor(self, index: int = 0) -> Tensor:
+    def tensor(self, index: int = 0) -> HeldTensor:
         """Return input `index` as integers in memory."""
         value = self.inputs[index]
         if isinstance(value, Sums):
             value = self.inputs[index] = self.builder.stored(value)
-        if not isinstance(value, Tensor):
+        if not isinstance(value, HeldTensor):
             raise self.refuse("takes windows, or nothing but constants; the machine has no such operation.")
         return value
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from microstage.requantise import Search
 from microstage.signals.settle import RunningMean, Settling
-from microstage_rtl.program.call import Tensor
+from microstage_rtl.program.call import HeldTensor
 from microstage_rtl.program.requantisation import Requantisation, counted, raw
 from microstage_rtl.read.builder import Builder
 
@@ -21,8 +21,8 @@ _WHERE = "Settling states"
 
 
 def settled(
-    builder: Builder, settling: Settling, states: Mapping[str, Tensor], exponent: Tensor, previous: Tensor
-) -> dict[str, Tensor]:
+    builder: Builder, settling: Settling, states: Mapping[str, HeldTensor], exponent: HeldTensor, previous: HeldTensor
+) -> dict[str, HeldTensor]:
     """Append the calls; return what the window takes of `states` whose gain was 2^`previous`, and is 2^`exponent`."""
     between = builder.pair(_WHERE, "gain_shift", exponent, previous, "difference")
     places = builder.store(
@@ -35,7 +35,7 @@ def settled(
     return {**found, **_halved(builder, mean, found)} if mean else found
 
 
-def _rescaled(builder: Builder, name: str, x: Tensor, places: Tensor, top: int) -> Tensor:
+def _rescaled(builder: Builder, name: str, x: HeldTensor, places: HeldTensor, top: int) -> HeldTensor:
     """Return floor(-x / 2^places + 1/2), held to -top..top."""
     turned = builder.each(f"{name}_turned", x)
     builder.multiply_constant(turned, np.int64(-1))
@@ -44,7 +44,7 @@ def _rescaled(builder: Builder, name: str, x: Tensor, places: Tensor, top: int) 
     return builder.store(sums, raw(-top, top), *(np.full(x.shape, end) for end in (-top, top)))
 
 
-def _held(builder: Builder, mean: RunningMean, x: Tensor, states: Mapping[str, Tensor]) -> Tensor:
+def _held(builder: Builder, mean: RunningMean, x: HeldTensor, states: Mapping[str, HeldTensor]) -> HeldTensor:
     """Return the sum `x` held to the largest size that it can have at its count."""
     for kind, factor in (("smallest", mean.summand), ("largest", -mean.summand)):
         most = builder.each(f"{mean.sum}_{kind}", _twice(builder, states[mean.count]))
@@ -53,7 +53,7 @@ def _held(builder: Builder, mean: RunningMean, x: Tensor, states: Mapping[str, T
     return x
 
 
-def _halved(builder: Builder, mean: RunningMean, states: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _halved(builder: Builder, mean: RunningMean, states: Mapping[str, HeldTensor]) -> dict[str, HeldTensor]:
     """Return sum and count, halved where the count is full."""
     total, count = states[mean.sum], states[mean.count]
     sums = builder.each(f"{mean.count}_full", count)
@@ -73,7 +73,7 @@ def _halved(builder: Builder, mean: RunningMean, states: Mapping[str, Tensor]) -
     }
 
 
-def _chosen(builder: Builder, name: str, flag: Tensor, a: Tensor, b: Tensor) -> Tensor:
+def _chosen(builder: Builder, name: str, flag: HeldTensor, a: HeldTensor, b: HeldTensor) -> HeldTensor:
     """Return a where the flag is 1, b where it is 0."""
     less = builder.stored(builder.pair(_WHERE, f"{name}_less", a, b, "difference"))
     change = builder.stored(builder.pair(_WHERE, f"{name}_change", flag, less, "product"))
@@ -82,12 +82,12 @@ def _chosen(builder: Builder, name: str, flag: Tensor, a: Tensor, b: Tensor) -> 
     return builder.store(found, raw(int(low.min()), int(high.max())), low, high)
 
 
-def _twice(builder: Builder, x: Tensor) -> Tensor:
+def _twice(builder: Builder, x: HeldTensor) -> HeldTensor:
     """Return what holds for each of k phasors, once for real parts and once for imaginary ones: [1, k] as [1, 2 k]."""
     k = x.shape[-1]
     return builder.spread(_WHERE, x.seen_as((1, 1, k)), (1, 2, k)).seen_as((1, 2 * k))
 
 
-def within(x: Tensor, low: int, high: int) -> Tensor:
+def within(x: HeldTensor, low: int, high: int) -> HeldTensor:
     """Return the same tensor where less is known to be possible than its calls alone prove."""
     return replace(x, low=np.maximum(x.low, low), high=np.minimum(x.high, high))

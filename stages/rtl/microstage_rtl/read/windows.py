@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from microstage.errors import ModelError
-from microstage_rtl.program.call import Tensor
+from microstage_rtl.program.call import HeldTensor
 
-__all__ = ["Windows"]
+__all__ = ["WindowsOf"]
 
 
 @dataclass(frozen=True)
-class Windows:
+class WindowsOf:
     """Windows of `kernel` over `x` [1, H, W, C], which holds its padding; or rows [..., C] as windows of one pixel."""
 
-    x: Tensor
+    x: HeldTensor
     height: int
     width: int
     channels: int
@@ -27,13 +27,13 @@ class Windows:
     "The shape of the results without the channels."
 
     @classmethod
-    def rows(cls, x: Tensor) -> Windows:
+    def rows(cls, x: HeldTensor) -> WindowsOf:
         """Return each row of the last axis as a window."""
         channels = x.shape[-1]
         return cls(x, 1, x.size // channels, channels, (1, 1), (1, 1), (1, 1), x.shape[:-1])
 
     @classmethod
-    def over(cls, place: str, x: Tensor, kernel, stride, dilation) -> Windows:
+    def over(cls, place: str, x: HeldTensor, kernel, stride, dilation) -> WindowsOf:
         """Return the windows over an image; `ModelError` where none fits."""
         _, height, width, channels = x.shape
         sizes = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip((height, width), kernel, stride, dilation)]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from microstage.files.canonical import write_json
-from microstage_rtl.program.program import Program
+from microstage_rtl.program.program import MachineProgram
 from microstage_rtl.program.widths import Widths, signed_bits
 from microstage_rtl.program.words import Fields
 
@@ -23,7 +23,7 @@ CORE = (
 "The machine's modules, in the order in which they are read."
 
 
-def write_folder(folder: Path, name: str, program: Program) -> None:
+def write_folder(folder: Path, name: str, program: MachineProgram) -> None:
     """Write everything but vectors to `folder`; equal programs give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     widths = Widths(program)
@@ -48,7 +48,8 @@ def _top(name: str, widths: Widths) -> str:
     ports = "clk rst_n s_axis_tdata s_axis_tvalid s_axis_tready s_axis_tlast s_axis_tuser".split()
     ports += "m_axis_tdata m_axis_tvalid m_axis_tready m_axis_tlast".split()
     return f"""\
-// The network {name}: the machine of ms_machine.sv, as wide as this network needs it. ports.json says what the beats are.
+// The network {name}: the machine of ms_machine.sv, as wide as this network needs it.
+// ports.json says what the beats of the streams are.
 module {name} #(
     parameter int IN_WIDTH = {p["IN_WIDTH"]},
     parameter int OUT_WIDTH = {p["OUT_WIDTH"]}
@@ -85,7 +86,7 @@ def _wrapped(parts: list[str]) -> str:
     return "\n        ".join(lines)
 
 
-def _memories(folder: Path, program: Program, widths: Widths) -> None:
+def _memories(folder: Path, program: MachineProgram, widths: Widths) -> None:
     p, fields = widths.parameters, Fields(program)
     weights = (program.weights < 0).astype(np.int64) if p["WEIGHT_BITS"] == 1 else program.weights
     _hex(folder, "weights", p["WEIGHT_BANK"], [p["WEIGHT_BITS"]] * p["LANES"], weights[:, ::-1])
@@ -109,7 +110,7 @@ def _hex(folder: Path, name: str, bank: int, widths: list[int], rows: Iterable[n
         (folder / f"{name}_{chr(97 + index)}.hex").write_text("".join(lines[first : first + bank]))
 
 
-def _ports(program: Program, widths: Widths) -> dict:
+def _ports(program: MachineProgram, widths: Widths) -> dict:
     """Return what the beats of a frame are, in their order."""
     sides = {"inputs": (program.inputs, "IN_WIDTH"), "outputs": (program.outputs, "OUT_WIDTH")}
     return {
@@ -127,5 +128,3 @@ def _ports(program: Program, widths: Widths) -> dict:
         ]
         for side, (ports, width) in sides.items()
     }
-
-

@@ -9,11 +9,13 @@ import numpy as np
 __all__ = ["input_text", "output_text", "write_vectors"]
 
 
-def write_vectors(folder: Path, frames: np.ndarray, starts: np.ndarray, sent: np.ndarray, widths: tuple[int, int]) -> None:
+def write_vectors(
+    folder: Path, frames: np.ndarray, starts: np.ndarray, sent: np.ndarray, widths: tuple[int, int]
+) -> None:
     """Write `input.txt`, lines of "tuser tlast data", and `expected.txt`, lines of "tlast data", data in hexadecimal.
 
-    `frames` int64 [frames, beats]; `starts` bool [frames], of those that start a sequence; `sent` int64 [frames, beats];
-    `widths` are bits of the two streams.
+    `frames` int64 [frames, beats]; `starts` bool [frames], of those that start a sequence; `sent` int64
+    [frames, beats]; `widths` are bits of the two streams.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "input.txt").write_text(input_text(frames, starts, widths[0]))
