@@ -11,7 +11,7 @@
 
 #include "ms_small_conv.h"
 
-enum { LINE, SUMS, REQUANT, NUMBERS = 34, BUFFERS = 10, ROOM = 1 << 20, GUARD = 64 };
+enum { LINE, SUMS, REQUANT, NUMBERS = 36, BUFFERS = 10, ROOM = 1 << 20, GUARD = 64 };
 enum { X, ROWS, ROWS_Q, FORM, FORM_Q, MULTIPLIER, OFFSET, KINK, EDGE, Y };
 
 typedef struct { int32_t bytes; uint8_t *data; } buffer;
@@ -114,7 +114,7 @@ static void take(const int32_t *n, const buffer *b)
 {
     memcpy(&shape, n, sizeof shape);
     memcpy(&line, n + 20, sizeof line);
-    requant = (ms_requant){(const int32_t *)b[MULTIPLIER].data, (const int64_t *)b[OFFSET].data, n[25], n[26], n[27], n[28], n[29], n[30],
+    requant = (ms_requant){(const int32_t *)b[MULTIPLIER].data, (const int64_t *)b[OFFSET].data, n[27], n[28], n[29], n[30], n[31], n[32],
                            b[KINK].bytes ? (const int64_t *)b[KINK].data : 0, *(const int64_t *)b[EDGE].data};
 }
 
@@ -196,11 +196,11 @@ static void run_case(FILE *input, FILE *output)
     used = 0;
     memset(room, 0xa5, sizeof room);
     for (int i = 0; i < BUFFERS; i++) {
-        b[i] = read_buffer(input, i == X ? n[31] : 0);
+        b[i] = read_buffer(input, i == X ? n[33] : 0);
     }
     take(n, b);
     for (int portable = 0; portable < 2; portable++) {
-        const buffer y = space(b[Y].bytes, n[32]), scratch = space(scratch_bytes, 0), kept = space(b[X].bytes, 0), other = space(b[Y].bytes, 0);
+        const buffer y = space(b[Y].bytes, n[34]), scratch = space(scratch_bytes, 0), kept = space(b[X].bytes, 0), other = space(b[Y].bytes, 0);
         memcpy(kept.data, b[X].data, (size_t)b[X].bytes);
         interrupt(!portable);
         run(portable, kind, b, y.data, scratch.data);
@@ -212,7 +212,7 @@ static void run_case(FILE *input, FILE *output)
             exit(6);
         }
         fwrite(y.data, 1, (size_t)y.bytes, output);
-        run_overlapped(portable, kind, -n[33], b, scratch.data, y.data);
+        run_overlapped(portable, kind, -n[35], b, scratch.data, y.data);
 #if defined MEMORY_BEGIN
         run_at(portable, kind, b, (uint8_t *)MEMORY_BEGIN, other.data, scratch.data, y.data);
         run_at(portable, kind, b, (uint8_t *)MEMORY_END - b[X].bytes, other.data, scratch.data, y.data);

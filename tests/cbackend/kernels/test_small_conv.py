@@ -16,7 +16,7 @@ from microstage_cbackend import kernels
 from microstage_cbackend.kernels.small.layouts import pack_small_rows, small_depth
 from microstage_cbackend.kernels.small.pairs import filters_together, pack_small_pairs, small_pairs_q
 from microstage_cbackend.kernels.small.sizes import conv_scratch
-from microstage_cbackend.program.small_line import SHIFTS
+from microstage_cbackend.program.small_line import FINE, SHIFTS
 
 KERNELS = Path(kernels.__file__).parent
 DRIVER = Path(__file__).with_name("small_conv_driver.c")
@@ -96,14 +96,16 @@ def drawn_weights(random: np.random.Generator, shape: dict[str, int]) -> np.ndar
 
 
 class Line(NamedTuple):
-    """Hold biases and multipliers [filters, 2], and offset, shift, low, high, flip."""
+    """Hold biases and multipliers [filters, 2], and offset, shift, low, high, flip, fine, edge."""
 
     q: np.ndarray
     numbers: list[int]
 
     def of(self, sums: np.ndarray) -> np.ndarray:
-        offset, shift, low, high, flip = self.numbers
-        levels = (offset + ((sums + self.q[:, 0]) * self.q[:, 1] >> 32)) >> shift
+        offset, shift, low, high, flip, fine, edge = self.numbers
+        values = offset + ((sums * 2**fine + self.q[:, 0]) * self.q[:, 1] >> 32)
+        kinks = np.array([2 ** int(m).bit_length() // 2**24 for m in self.q[:, 1]])
+        levels = np.where(values < edge, values - kinks, values) >> shift
         return np.clip(levels, low, high).astype(np.uint8) ^ np.uint8(flip)
 
 
@@ -112,12 +114,17 @@ def drawn_line(random: np.random.Generator, sums: np.ndarray) -> Line:
     filters, shift = sums.shape[1], int(random.choice(SHIFTS))
     reach = int(np.abs(sums).max()) + 1
     most = int(random.choice([1 << 19, 1 << 23, 1 << 29])) - 1 - reach
+    fine = int(random.choice([0, FINE, FINE])) if reach < 1 << 23 else 0
+    if fine:
+        shift, reach = shift + fine, reach << fine
+        most = (1 << 31) - 1 - reach
     near, far = random.integers(-reach, reach + 1, filters) // 2, random.choice([-most, most], filters)
     bias = np.clip(near if random.integers(0, 3) else far, -most, most)
     multiplier = np.minimum(random.integers(1, 400, filters) * (1 << (32 + shift)) // reach, 2**31 - 1)
     zero = int(random.integers(0, 256))
     low, high = sorted(random.integers(0, 256, 2)) if random.integers(0, 2) else (0, 255)
-    numbers = [(2 * zero + 1) << (shift - 1), shift, int(low), int(high), int(random.choice([0, 0, 128]))]
+    edge = int(random.choice([0, int(random.integers(1, 256)) << shift, random.integers(0, 2**30)])) if fine else 0
+    numbers = [(2 * zero + 1) << (shift - 1), shift, int(low), int(high), int(random.choice([0, 0, 128])), fine, edge]
     return Line(np.stack([bias, multiplier], axis=1), numbers)
 
 
@@ -170,13 +177,13 @@ def drawn_cases(random: np.random.Generator, kind: int) -> list[Case]:
     return [Case(dict(shape), kind, x, weights, line, random, end) for end in (ENDS if kind == REQUANT else ENDS[:1])]
 
 
-def swept_case(shift: int, first: int, multiplier: int) -> Case:
+def swept_case(shift: int, first: int, multiplier: int, fine: int = 0, edge: int = 0) -> Case:
     """Return one whose sums are the 8,192 from `first` on: 256 pixels of one byte, 32 biases."""
     sizes = {"planes": 1, "height": 16, "width": 16, "channels": 1, "out_height": 16, "out_width": 16, "filters": 32}
     ones = dict.fromkeys("kernel_h kernel_w stride_h stride_w dilation_h dilation_w".split(), 1)
     shape = dict.fromkeys(SHAPE, 0) | sizes | ones | {"bits": 8, "depth": 8}
-    q = np.stack([first + 256 * np.arange(32), np.full(32, multiplier)], axis=1)
-    line = Line(q, [255 << (shift - 1), shift, 0, 255, 0])
+    q = np.stack([(first + 256 * np.arange(32) << fine) + fine * np.arange(32), np.full(32, multiplier)], axis=1)
+    line = Line(q, [255 << (shift - 1), shift, 0, 255, 0, fine, edge])
     return Case(
         shape,
         LINE,
@@ -220,7 +227,8 @@ class Case:
     ) -> None:
         self.shape, self.kind = shape, kind
         sums = patches_of(x, shape) @ weights.T
-        reach = int(np.abs(sums).max() + np.abs(line.q[:, 0]).max() * (kind == LINE))
+        fine = line.numbers[5]
+        reach = int(np.abs(sums).max() + np.abs(line.q[:, 0]).max() * (kind == LINE and not fine))
         shape["together"] = filters_together(weights, shape, reach)
         requant = drawn_requant(random, sums, end)
         if kind == LINE:
@@ -237,7 +245,7 @@ class Case:
         ]  # fmt: skip
         self.buffers = [
             x.astype(np.uint8), rows, line.q.astype("<i4"), pack_small_pairs(weights, shape),
-            small_pairs_q(line.q, shape), *requant.constants, np.zeros_like(self.expected),
+            small_pairs_q(line.q, shape, bool(fine)), *requant.constants, np.zeros_like(self.expected),
         ]  # fmt: skip
 
     def data(self) -> bytes:
@@ -307,7 +315,14 @@ def test_lines_at_every_sum_of_a_range_and_at_its_ends(tmp_path):
     steep = {first: min(2**31 - 1, 300 << 20) for first in firsts}
     swept = [swept_case(shift, first, steep[first] << shift >> 1 & most * 256) for shift in SHIFTS for first in firsts]
     extremes = [swept_case(shift, -4096, multiplier) for shift in SHIFTS for multiplier in (0, 1, 2**31 - 1)]
-    run(machine_named("cortex-m4"), swept + extremes, tmp_path)
+    fine = [
+        swept_case(shift + FINE, first, multiplier, FINE, edge << shift + FINE - 1)
+        for shift in SHIFTS
+        for first in (*firsts[:2], firsts[2] - 1)
+        for multiplier in (1, 2**23 - 1, 2**23, 2**28 + 12345, min(2**31 - 1, 2 ** (24 + shift)))
+        for edge in (0, 255)
+    ]
+    run(machine_named("cortex-m4"), swept + extremes + fine, tmp_path)
 
 
 def test_an_interrupt_at_any_instant_leaves_outputs_equal(tmp_path):

@@ -19,7 +19,7 @@ from microstage_bench.emulators import MACHINES
 from microstage_bench.footprint.firmware import Build
 from microstage_cbackend.kernels.layouts import fast_files
 from microstage_cbackend.kernels.small import layouts, sizes
-from microstage_cbackend.program.small_line import SHIFTS
+from microstage_cbackend.program.small_line import FINE, SHIFTS
 
 DRIVER = Path(__file__).parent / "small_forms_driver.c"
 HEADERS = [f"ms_small_{name}.h" for name in "add average conv depthwise".split()]
@@ -69,21 +69,32 @@ class Line:
     low: int
     high: int
     flip: int
+    fine: int
+    edge: int
+
+    @property
+    def numbers(self) -> list[int]:
+        return [self.offset, self.shift, self.low, self.high, self.flip, self.fine, self.edge]
 
     def of(self, sums: np.ndarray) -> np.ndarray:
-        scaled = (sums.astype(np.int64) + self.q[:, 0]) * self.q[:, 1] >> 32
-        return np.clip((self.offset + scaled) >> self.shift, self.low, self.high).astype(np.uint8) ^ np.uint8(self.flip)
+        values = self.offset + ((sums.astype(np.int64) * 2**self.fine + self.q[:, 0]) * self.q[:, 1] >> 32)
+        kinks = np.array([2 ** int(m).bit_length() // 2**24 for m in self.q[:, 1]])
+        return np.clip(np.where(values < self.edge, values - kinks, values) >> self.shift, self.low, self.high).astype(
+            np.uint8
+        ) ^ np.uint8(self.flip)
 
 
 def line(random, sums: np.ndarray) -> Line:
     """A random line that spreads the sums over about -50..300."""
-    shift, filters = int(random.choice(SHIFTS)), sums.shape[-1]
-    bias = random.integers(-1000, 1000, filters)
-    reach = np.abs(sums + bias).max() + 1
+    fine = int(random.choice([0, FINE, FINE])) if np.abs(sums).max() < 2**22 else 0
+    shift, filters = int(random.choice(SHIFTS)) + fine, sums.shape[-1]
+    bias = random.integers(-1000 << fine, 1000 << fine, filters)
+    reach = np.abs((sums.astype(np.int64) << fine) + bias).max() + 1
     multiplier = (175 / reach * 2.0 ** (shift + 32) * random.uniform(0.3, 1, filters)).astype(np.int64)
     q = np.stack([bias, np.clip(multiplier, 1, 2**31 - 1)], axis=1).astype(np.int32)
     low, high = sorted(int(v) for v in random.integers(0, 256, 2)) if random.integers(0, 2) else (0, 255)
-    return Line(q, int(random.integers(0, 200 << shift)), shift, low, high, int(random.choice([0, 128])))
+    edge = int(random.choice([0, int(random.integers(1, 256)) << shift, random.integers(0, 2**30)])) if fine else 0
+    return Line(q, int(random.integers(0, 200 << shift)), shift, low, high, int(random.choice([0, 128])), fine, edge)
 
 
 def shape_of(random, channels: int, filters: int, bits: int) -> dict[str, int]:
@@ -154,7 +165,7 @@ def conv_cases(random, channels: int, filters: int, bits: int) -> list[Case]:
     forms = conv_forms(w, bits, said.q)
     requants = {form: [*constants, *q.buffers] for form, constants in forms.items()}
     above = lowest_start(where, filters)
-    short = [*numbers, said.offset, said.shift, said.low, said.high, said.flip]
+    short = [*numbers, *said.numbers]
     return [
         Case(CONV, short, x, said.of(sums), forms, scratch, APART, skew, f"conv {s}"),
         Case(CONV, short, x, said.of(sums), forms, scratch, above, skew, f"conv {s}, y {above} below x"),
@@ -179,7 +190,7 @@ def depthwise_cases(random, channels: int) -> list[Case]:
     said, q = line(random, sums), requant(random, channels, int(np.abs(sums).max()), wide=True)
     forms = {0: [w, said.q], 2: [layouts.pack_small_depthwise_mve(w), layouts.pack_small_lines_mve(said.q)]}
     requants = {form: [*constants, *q.buffers] for form, constants in forms.items()}
-    short = [*numbers, said.offset, said.shift, said.low, said.high, said.flip]
+    short = [*numbers, *said.numbers]
     long = [*numbers, 0, q.shift, q.low, q.high, q.flip, q.even, q.zero]
     name = f"depthwise {s}"
     found = [

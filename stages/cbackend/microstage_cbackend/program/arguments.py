@@ -39,7 +39,7 @@ __all__ = [
 
 BLOCKS, DEPTHWISE_BLOCKS = "blocks", "depthwise_blocks"
 "Orders of packed weights beside rows, the canonical one."
-_LINE = ("offset", "shift", "low", "high", "flip")
+_LINE = ("offset", "shift", "low", "high", "flip", "fine", "edge")
 SPECIALISED = {
     **{f"ms_{name}": f"ms_{name}.h" for name in "conv_u8 depthwise_u8 average_u8 add_u8 pad_u8 pack".split()},
     "ms_conv_u8_sums": "ms_conv_u8.h",
@@ -90,8 +90,10 @@ def lines_of(layer: KernelCall) -> dict[str, np.ndarray]:
     """Return {order: bias and multiplier of each channel} of a kernel that takes a line, rows first; else nothing."""
     if not isinstance(layer.stage, SmallLine):
         return {}
-    make = small_conv_lines if layer.kernel == "ms_small_conv" else small_depthwise_lines
-    return make(layer.inputs[2].integers, layer.shape)
+    lines = layer.inputs[2].integers
+    if layer.kernel == "ms_small_conv":
+        return small_conv_lines(lines, layer.shape, bool(layer.stage.fine))
+    return small_depthwise_lines(lines)
 
 
 class StageArray(NamedTuple):

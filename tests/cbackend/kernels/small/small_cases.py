@@ -10,7 +10,7 @@ import numpy as np
 from microstage_cbackend.kernels.layouts import pack_signs, sign_words
 from microstage_cbackend.kernels.small.layouts import pack_small_signs
 from microstage_cbackend.kernels.small.sizes import depthwise_scratch, xnor_scratch
-from microstage_cbackend.program.small_line import SHIFTS
+from microstage_cbackend.program.small_line import FINE, SHIFTS, SmallLine
 
 __all__ = ["Case", "add_case", "average_case", "case_file", "depthwise_case", "xnor_case"]
 
@@ -75,22 +75,23 @@ def depthwise_shape(random, most: int = 13) -> dict[str, int]:
 
 
 def line_of(random, sums: np.ndarray) -> tuple[np.ndarray, list[int]]:
-    """Draw q [filters, 2] and a line that maps sums [..., filters] to about -50...300."""
-    reach = int(np.abs(sums).max()) + 1
-    shift = int(random.choice(SHIFTS))
+    """Draw q [filters, 2] and a fine line, straight or bent, that maps sums [..., filters] to about -50...300."""
+    reach = int(np.abs(sums).max()) * (1 << FINE) + 1
+    shift = int(random.choice(SHIFTS)) + FINE
     bias = random.integers(-reach, reach + 1, sums.shape[-1])
     most = min(2**31 - 1, (350 << (shift + 32)) // (4 * reach))
     multiplier = random.integers(most // 4, most + 1, sums.shape[-1])
     low, high = sorted(int(v) for v in random.integers(0, 256, 2)) if random.integers(0, 3) == 0 else (0, 255)
-    line = [int(random.integers(0, 200)) << shift, shift, low, high, int(random.choice([0, 0, 128]))]
+    edge = int(random.choice([0, int(random.integers(1, 256)) << shift, int(random.integers(0, 2**30))]))
+    line = [int(random.integers(0, 200)) << shift, shift, low, high, int(random.choice([0, 0, 128])), FINE, edge]
     return np.stack([bias, multiplier], 1).astype(np.int32), line
 
 
 def level(sums: np.ndarray, q: np.ndarray, line: list[int]) -> np.ndarray:
     """Return what ms_line stores."""
-    offset, shift, low, high, flip = line
-    value = (offset + ((sums + q[:, 0]) * q[:, 1].astype(np.int64) >> 32)) >> shift
-    return np.clip(value, low, high).astype(np.uint8) ^ np.uint8(flip)
+    offset, shift, low, high, flip, fine, edge = line
+    stage = SmallLine(*q.astype(np.int64).T, offset, shift, low, high, flip, fine, edge)
+    return stage.apply(sums, np.broadcast_to(np.arange(len(q)), sums.shape)).astype(np.uint8)
 
 
 def requant_of(random, sums: np.ndarray, channels: int) -> tuple[list[np.ndarray], list[int], np.ndarray]:
@@ -146,7 +147,7 @@ def depthwise_case(random, requant: bool, s: dict[str, int] | None = None) -> Ca
         stage = [0, *numbers]
     else:
         q, line = line_of(random, sums)
-        expected, constants, stage = level(sums, q, line), [w.astype(np.int8), q], [*line, 0, 0]
+        expected, constants, stage = level(sums, q, line), [w.astype(np.int8), q], line
     integers = [int(requant), 0, *shape, *stage, *[0] * 8, depthwise_scratch(s), int(random.integers(0, 4)), same]
     return Case(integers, [stored, y, *constants], expected)
 

@@ -49,13 +49,32 @@ typedef struct {
     int32_t pad_value, flip, bits, depth, together;
 } ms_small_conv_shape;
 
-/* What all filters share of a line. q[f] = (bias, multiplier): v = (offset + ((sum + bias) * multiplier >> 32)) >> shift, and what
- * is stored is clamp(v, low, high) ^ flip. 0 <= low <= high <= 255; 0 <= multiplier; shift is one of MS_SMALL_SHIFTS. The generator proved
- * it equal to the layer's quantiser at every sum that the layer can reach. */
-typedef struct { int32_t offset, shift, low, high, flip; } ms_line;
+/* What all filters share of a line. q[f] = (bias, multiplier): v = offset + ((sum * 2^fine + bias) * multiplier >> 32), less
+ * ms_small_kink(multiplier) where v < edge, and what is stored is clamp(v >> shift, low, high) ^ flip.
+ *
+ * 0 <= low <= high <= 255; 0 <= multiplier; |v|, |sum * 2^fine + bias| < 2^31
+ * fine   0: a line; MS_SMALL_FINE: a fine line, whose biases are in parts of a sum; depthwise lines are fine
+ * edge   0: there is no kink; else the line is a bent one, and fine
+ * shift  one of MS_SMALL_SHIFTS, of fine lines MS_SMALL_FINE more
+ *
+ * The generator proved it equal to the layer's quantiser at every sum that the layer can reach. */
+typedef struct { int32_t offset, shift, low, high, flip, fine, edge; } ms_line;
+
+enum { MS_SMALL_FINE = 8 };
 
 /* The shifts that a line may have: kernels whose instructions hold the shift are made for each; a program has those it calls. */
 #define MS_SMALL_SHIFTS(of) of(1) of(4) of(7) of(10) of(13)
+
+/* How much lower a bent line lies below its edge: the highest bit of a multiplier, 23 bits lower. A stage that rounds twice has
+ * a multiplier of 31 bits and one more shift for each channel; its first rounding is one of such parts. */
+MS_INLINE int32_t ms_small_kink(int32_t multiplier)
+{
+    int32_t bits = multiplier >> 23;
+    bits |= bits >> 1;
+    bits |= bits >> 2;
+    bits |= bits >> 4;
+    return bits - (bits >> 1);
+}
 
 enum { MS_SMALL_POSITIONS = 4 };
 
@@ -79,10 +98,11 @@ MS_INLINE int32_t ms_small_high(int32_t sum, int32_t multiplier)
 #endif
 }
 
-/* The level of a sum that has its bias. */
-MS_INLINE uint8_t ms_small_level(int32_t sum, int32_t multiplier, const ms_line *line)
+/* What a line stores for a sum: q is that of its filter. */
+MS_INLINE uint8_t ms_small_level(int32_t sum, const int32_t q[2], const ms_line *line)
 {
-    const int32_t level = (line->offset + ms_small_high(sum, multiplier)) >> line->shift;
+    const int32_t value = line->offset + ms_small_high((int32_t)((uint32_t)sum << line->fine) + q[0], q[1]);
+    const int32_t level = (value < line->edge ? value - ms_small_kink(q[1]) : value) >> line->shift;
     const int32_t held = level < line->low ? line->low : level > line->high ? line->high : level;
     return (uint8_t)(held ^ line->flip);
 }
@@ -93,7 +113,7 @@ typedef struct { const int32_t *q; const ms_line *line; const ms_requant *requan
 MS_INLINE void ms_small_store(void *y, int32_t at, int32_t f, int32_t sum, ms_small_stage stage)
 {
     if (stage.line) {
-        ((uint8_t *)y)[at] = ms_small_level(sum + stage.q[2 * f], stage.q[2 * f + 1], stage.line);
+        ((uint8_t *)y)[at] = ms_small_level(sum, stage.q + 2 * f, stage.line);
     } else if (stage.requant) {
         ((uint8_t *)y)[at] = ms_requantise(sum, f, stage.requant);
     } else {

@@ -40,21 +40,6 @@ static inline void ms_small_call_dsp(const ms_layer_dsp *layer, ms_dot_dsp *dot,
     dot->function(dot);
 }
 
-/* The constants of a last filter that goes with none: a requantisation has no zeros behind them. */
-static inline void ms_small_last_dsp(const ms_layer_dsp *layer, ms_dot_dsp *dot, int32_t f, uint8_t *room)
-{
-    ms_small_constants_dsp(dot, &layer->stage, f);
-    if (layer->stage.requant) {
-        int64_t *const offset = (int64_t *)(void *)room;
-        int32_t *const multiplier = (int32_t *)(void *)(room + 16);
-        offset[0] = layer->stage.requant->offset[f];
-        multiplier[0] = layer->stage.requant->multiplier[f];
-        offset[1] = multiplier[1] = 0;
-        dot->offset.filters = offset;
-        dot->q = multiplier;
-    }
-}
-
 /* Two filters at once write pairs: the last one of an odd number goes by `spare`. */
 static __attribute__((noinline)) void ms_small_outputs_dsp(const ms_layer_dsp *layer, ms_dot_dsp *dot, int32_t positions, uint8_t *y, uint8_t *spare, int32_t each)
 {
@@ -64,7 +49,7 @@ static __attribute__((noinline)) void ms_small_outputs_dsp(const ms_layer_dsp *l
         ms_small_call_dsp(layer, dot, 0, together, y, filters * each, each);
     }
     if (together < filters) {
-        ms_small_last_dsp(layer, dot, together, spare + 8);
+        ms_small_constants_dsp(dot, &layer->stage, together);
         ms_small_call_dsp(layer, dot, together, 2, spare, 2 * each, each);
         for (int32_t r = 0; r < positions; r++) {
             memcpy(y + (r * filters + together) * each, spare + r * 2 * each, (size_t)each);
@@ -110,7 +95,7 @@ static __attribute__((noinline)) void ms_small_walk_dsp(ms_walk_dsp *walk, const
 {
     const ms_layer_dsp *const layer = &walk->layer;
     const ms_small_conv_shape *shape = layer->shape;
-    const int32_t each = ms_small_each_dsp(&layer->stage, shape->filters), row = shape->filters * (layer->stage.requant ? 1 : each);
+    const int32_t each = ms_small_each_dsp(&layer->stage), row = shape->filters * (layer->stage.requant ? 1 : each);
     int32_t left = shape->out_height * shape->out_width, count;
 
     ms_small_begin_dsp(&walk->gather, x, shape);
@@ -121,7 +106,7 @@ static __attribute__((noinline)) void ms_small_walk_dsp(ms_walk_dsp *walk, const
             ms_small_take_dsp(walk, layer, count);
         }
         layer->patches(&walk->gather, walk->dot.x, count);
-        if (layer->stage.requant && each > 1) {
+        if (layer->stage.requant) {
             ms_small_requantised_dsp(layer, &walk->dot, count, y, (int32_t *)walk->dot.x_end);
         } else {
             ms_small_outputs_dsp(layer, &walk->dot, count, y, (uint8_t *)walk->dot.x_end, each);
@@ -130,12 +115,7 @@ static __attribute__((noinline)) void ms_small_walk_dsp(ms_walk_dsp *walk, const
 }
 
 /* ms_dot_<form>_dsp_<bits>_<end> */
-#define MS_DSP_ENDS(form, bits, end) \
-    ((end) == 1 ? ms_dot_##form##_dsp_##bits##_1 : (end) == 4 ? ms_dot_##form##_dsp_##bits##_4 \
-     : (end) == 7 ? ms_dot_##form##_dsp_##bits##_7 : (end) == 10 ? ms_dot_##form##_dsp_##bits##_10 \
-     : (end) == 13 ? ms_dot_##form##_dsp_##bits##_13 : (end) == MS_SMALL_END_REQUANT ? ms_dot_##form##_dsp_##bits##_requant \
-     : (end) == MS_SMALL_END_SHIFTED ? ms_dot_##form##_dsp_##bits##_shifted \
-     : (end) == MS_SMALL_END_KINKED ? ms_dot_##form##_dsp_##bits##_kinked : ms_dot_##form##_dsp_##bits##_sums)
+#define MS_DSP_ENDS(form, bits, end) MS_DSP_END(ms_dot_##form##_dsp_##bits, end)
 #define MS_DSP_PAIRED(form, bits, end) \
     ((bits) == 8 ? MS_DSP_ENDS(form, 8, end) : (bits) == 4 ? MS_DSP_ENDS(form, 4, end) \
      : (bits) == 2 ? MS_DSP_ENDS(form, 2, end) : MS_DSP_ENDS(form, 1, end))
@@ -161,12 +141,12 @@ MS_INLINE ms_dot_function_dsp *ms_small_one_dsp(const ms_small_conv_shape *shape
 MS_INLINE void ms_small_conv_any_dsp(const uint8_t *x, const void *w, const int32_t *q, void *y, void *scratch, const ms_small_conv_shape *shape,
                                      const ms_line *line, const ms_requant *requant)
 {
-    const int32_t end = ms_small_end_dsp(line, requant, shape->filters);
+    const int32_t end = ms_small_end_dsp(line);
     if (ms_small_is_whole_dsp(shape)) {
-        if (requant && end == MS_SMALL_END_SUMS) {
+        if (requant) {
             ms_small_whole_requant_dsp(x, w, y, scratch, shape, requant, ms_small_one_dsp(shape, end));
         } else {
-            ms_small_whole_dsp(x, w, y, scratch, shape, (ms_small_stage){q, line, requant}, ms_small_one_dsp(shape, end));
+            ms_small_whole_dsp(x, w, y, scratch, shape, (ms_small_stage){q, line, 0}, ms_small_one_dsp(shape, end));
         }
         return;
     }

@@ -176,7 +176,7 @@ MS_INLINE void ms_end_rv32(const int32_t *sums, int32_t count, void *y, int32_t 
     if (stage->line) {
         const int32_t *q = stage->q + 2 * f;
         for (int32_t i = 0; i < count; i++, at += step, q += 2 * next) {
-            ((uint8_t *)y)[at] = ms_small_level(sums[i] + q[0], q[1], line);
+            ((uint8_t *)y)[at] = ms_small_level(sums[i], q, line);
         }
     } else {
         for (int32_t i = 0; i < count; i++) {
@@ -190,7 +190,7 @@ static MS_ONCE void ms_four_positions_rv32(const uint8_t *patches, const uint8_t
                                            const ms_small_conv_shape *shape, const ms_small_stage *stage, ms_four_rv32 *dot)
 {
     const int32_t filters = shape->filters, depth = shape->depth, quad = depth / 2 * shape->bits;
-    const ms_line none = {0, 0, 0, 0, 0}, line = stage->line ? *stage->line : none;
+    const ms_line none = {0, 0, 0, 0, 0, 0, 0}, line = stage->line ? *stage->line : none;
     int32_t sums[4][4];
     for (int32_t f = 0; f < filters; f += 4, w += quad) {
         dot(patches, w, depth, start, sums);
@@ -205,7 +205,7 @@ static MS_ONCE void ms_one_position_rv32(const uint8_t *patch, const uint8_t *w,
                                          const ms_small_conv_shape *shape, const ms_small_stage *stage, ms_one_rv32 *dot)
 {
     const int32_t filters = shape->filters, depth = shape->depth, quad = depth / 2 * shape->bits;
-    const ms_line none = {0, 0, 0, 0, 0}, line = stage->line ? *stage->line : none;
+    const ms_line none = {0, 0, 0, 0, 0, 0, 0}, line = stage->line ? *stage->line : none;
     int32_t sums[8];
     for (int32_t f = 0; f < filters; f += 8, w += 2 * quad) {
         dot(patch, w, f + 4 < filters ? w + quad : w, depth, start, sums);

@@ -21,17 +21,21 @@
 #define MS_DSP_LOOP_1X4(step) "ldr r12,[r11,#16]\n ldr r11,[sp,#4]\n2:\n" step "cmp r12,r11\n bne 2b\n ldr r11,[sp]\n"
 
 /* Sums in r0-r3; r8, r9: offset of filters 0 and 2, of 1 and 3, whose sums are 2^bits times as large. Four bytes, or the last ones. */
+#define MS_DSP_TIMES_1X4 "smmla r0,r0,r4,r8\n smmla r1,r1,r5,r9\n smmla r2,r2,r6,r8\n smmla r3,r3,r7,r9\n"
 #define MS_DSP_STORE_1X4(shift, bits) \
-    "smmla r0,r0,r4,r8\n smmla r1,r1,r5,r9\n smmla r2,r2,r6,r8\n smmla r3,r3,r7,r9\n" \
     "usat r0,#8,r0,asr #" shift "\n usat r1,#8,r1,asr #" shift "+" bits "\n usat r2,#8,r2,asr #" shift "\n usat r3,#8,r3,asr #" shift "+" bits "\n" \
     "orr r0,r0,r1,lsl #8\n orr r0,r0,r2,lsl #16\n orr r0,r0,r3,lsl #24\n ldmia r11,{r4-r6}\n cbz r4,3f\n" \
     MS_DSP_CLAMPS MS_DSP_CLAMP("r0") \
     "3: sub r7,r5,r6\n cmp r7,#4\n blt 4f\n str r0,[r6],#4\n str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n b 5f\n" \
     "4: strb r0,[r6],#1\n lsr r0,r0,#8\n cmp r6,r5\n bne 4b\n5:\n"
-#define MS_DSP_REQUANT_1X4(end) MS_DSP_ONES(MS_DSP_ONE("r0", end) MS_DSP_ONE("r1", end) MS_DSP_ONE("r2", end) MS_DSP_ONE("r3", end))
-#define MS_DSP_END_1X4_requant MS_DSP_REQUANT_1X4(requant)
-#define MS_DSP_END_1X4_shifted MS_DSP_REQUANT_1X4(shifted)
-#define MS_DSP_END_1X4_kinked MS_DSP_REQUANT_1X4(kinked)
+/* The biases of a fine line, those of filters 1 and 3 shifted by `by`, and its multipliers. */
+#define MS_DSP_FINE_1X4(by) \
+    "ldr r12,[r11,#24]\n ldmia r12!,{r4-r7}\n add r0,r4,r0,lsl #8\n add r1,r5,r1,lsl #" by "\n add r2,r6,r2,lsl #8\n" \
+    "add r3,r7,r3,lsl #" by "\n ldmia r12!,{r4-r7}\n str r12,[r11,#24]\n ldr r8,[r11,#28]\n mov r9,r8\n" MS_DSP_TIMES_1X4
+#define MS_DSP_BENT_1X4 \
+    "ldr r8,[r11,#52]\n mov r9,#256\n" MS_DSP_KINK("r4", "r9") MS_DSP_KINK("r5", "r9") MS_DSP_KINK("r6", "r9") MS_DSP_KINK("r7", "r9") \
+    MS_DSP_BEND("r0", "r8", "r4") MS_DSP_BEND("r1", "r8", "r5") MS_DSP_BEND("r2", "r8", "r6") MS_DSP_BEND("r3", "r8", "r7")
+#define MS_DSP_LEVELS_1X4(shift) MS_DSP_STORE_1X4(shift "+8", "0")
 #define MS_DSP_END_1X4_sums \
     "ldrd r5,r6,[r11,#4]\n sub r7,r5,r6\n cmp r7,#16\n blt 4f\n stmia r6!,{r0-r3}\n str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n b 5f\n" \
     "4: str r0,[r6],#4\n mov r0,r1\n mov r1,r2\n cmp r6,r5\n bne 4b\n5:\n"
@@ -41,12 +45,15 @@
 #define MS_DSP_APART_1X4 "sub r1,r1,r0\n sub r3,r3,r2\n"
 #define MS_DSP_FACTORS_1X4 "ldr r12,[r11,#24]\n ldmia r12!,{r4-r7}\n ldr r8,[r11,#28]\n"
 
+#define MS_DSP_1X4_8(end, start, finish) \
+    MS_DSP_FUNCTION ms_dot_1X4_dsp_8_##end(ms_dot_dsp *frame) \
+    { MS_DSP_ASM("", start MS_DSP_LOOP_1X4_LONG(MS_DSP_PAIRS_1X4 MS_DSP_PAIRS_1X4) MS_DSP_APART_1X4 finish, "0"); }
 #define MS_DSP_DENSE(shift) \
-    MS_DSP_FUNCTION ms_dot_1X4_dsp_8_##shift(ms_dot_dsp *frame) \
-    { \
-        MS_DSP_ASM("", MS_DSP_BIAS_1X4 MS_DSP_LOOP_1X4_LONG(MS_DSP_PAIRS_1X4 MS_DSP_PAIRS_1X4) MS_DSP_APART_1X4 \
-                   MS_DSP_FACTORS_1X4 "lsl r9,r8,#8\n" MS_DSP_STORE_1X4(#shift, "8"), "0"); \
-    }
+    MS_DSP_1X4_8(line_##shift, MS_DSP_BIAS_1X4, MS_DSP_FACTORS_1X4 "lsl r9,r8,#8\n" MS_DSP_TIMES_1X4 MS_DSP_STORE_1X4(#shift, "8")) \
+    MS_DSP_1X4_8(fine_##shift, MS_DSP_NULL_1X4, MS_DSP_FINE_1X4("0") MS_DSP_LEVELS_1X4(#shift)) \
+    MS_DSP_1X4_8(bent_##shift, MS_DSP_NULL_1X4, MS_DSP_FINE_1X4("0") MS_DSP_BENT_1X4 MS_DSP_LEVELS_1X4(#shift))
+MS_SMALL_SHIFTS(MS_DSP_DENSE)
+MS_DSP_1X4_8(sums, MS_DSP_NULL_1X4, "asr r1,r1,#8\n asr r3,r3,#8\n" MS_DSP_END_1X4_sums)
 
 #define MS_DSP_QUAD_1X4(x, w) \
     "and r10," w ",#0xf000f\n smlad r0," x ",r10,r0\n uxtb16 r10," w "\n smlad r1," x ",r10,r1\n" \
@@ -59,27 +66,16 @@
 #define MS_DSP_QUADS_APART_1X4 \
     "sub r3,r3,r2\n sub r2,r2,r1\n sub r1,r1,r0\n asr r3,r3,#12\n asr r2,r2,#8\n asr r1,r1,#4\n"
 
-#define MS_DSP_DENSE_4(shift) \
-    MS_DSP_FUNCTION ms_dot_1X4_dsp_4_##shift(ms_dot_dsp *frame) \
-    { \
-        MS_DSP_ASM(MS_DSP_MINUS_1("0x70007"), MS_DSP_BIAS_1X4 MS_DSP_MINUS_1X4 MS_DSP_LOOP_1X4(MS_DSP_QUADS_1X4) MS_DSP_QUADS_APART_1X4 \
-                   MS_DSP_FACTORS_1X4 "mov r9,r8\n" MS_DSP_STORE_1X4(#shift, "0"), "2"); \
-    }
-
-#define MS_DSP_DENSE_ALONE(end) \
-    MS_DSP_FUNCTION ms_dot_1X4_dsp_8_##end(ms_dot_dsp *frame) \
-    { \
-        MS_DSP_ASM("", MS_DSP_NULL_1X4 MS_DSP_LOOP_1X4_LONG(MS_DSP_PAIRS_1X4 MS_DSP_PAIRS_1X4) MS_DSP_APART_1X4 \
-                   "asr r1,r1,#8\n asr r3,r3,#8\n" MS_DSP_END_1X4_##end, "0"); \
-    } \
+#define MS_DSP_1X4_4(end, start, finish) \
     MS_DSP_FUNCTION ms_dot_1X4_dsp_4_##end(ms_dot_dsp *frame) \
     { \
-        MS_DSP_ASM(MS_DSP_MINUS_1("0x70007"), MS_DSP_NULL_1X4 MS_DSP_MINUS_1X4 MS_DSP_LOOP_1X4(MS_DSP_QUADS_1X4) MS_DSP_QUADS_APART_1X4 \
-                   MS_DSP_END_1X4_##end, "2"); \
+        MS_DSP_ASM(MS_DSP_MINUS_1("0x70007"), start MS_DSP_MINUS_1X4 MS_DSP_LOOP_1X4(MS_DSP_QUADS_1X4) MS_DSP_QUADS_APART_1X4 finish, "2"); \
     }
-
-MS_SMALL_SHIFTS(MS_DSP_DENSE)
+#define MS_DSP_DENSE_4(shift) \
+    MS_DSP_1X4_4(line_##shift, MS_DSP_BIAS_1X4, MS_DSP_FACTORS_1X4 "mov r9,r8\n" MS_DSP_TIMES_1X4 MS_DSP_STORE_1X4(#shift, "0")) \
+    MS_DSP_1X4_4(fine_##shift, MS_DSP_NULL_1X4, MS_DSP_FINE_1X4("8") MS_DSP_LEVELS_1X4(#shift)) \
+    MS_DSP_1X4_4(bent_##shift, MS_DSP_NULL_1X4, MS_DSP_FINE_1X4("8") MS_DSP_BENT_1X4 MS_DSP_LEVELS_1X4(#shift))
 MS_SMALL_SHIFTS(MS_DSP_DENSE_4)
-MS_DSP_ALONE(MS_DSP_DENSE_ALONE)
+MS_DSP_1X4_4(sums, MS_DSP_NULL_1X4, MS_DSP_END_1X4_sums)
 
 #endif

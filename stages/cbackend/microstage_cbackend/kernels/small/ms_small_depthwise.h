@@ -99,7 +99,7 @@ MS_SMALL_STATIC void ms_small_depthwise_row_3x3_c(const ms_small_channel *channe
     const int32_t stride = channel->shape->stride_w, pixel = channel->shape->channels, down = channel->shape->dilation_h;
     const uint8_t *a = ms_small_channel_row(channel, 0), *b = ms_small_channel_row(channel, down), *d = ms_small_channel_row(channel, 2 * down);
     for (const uint8_t *end = a + channel->shape->out_width * stride; a != end; a += stride, b += stride, d += stride, y += pixel) {
-        *y = ms_small_level(q[0] + ms_small_sum_3x3_c(a, b, d, w), q[1], channel->stage->line);
+        *y = ms_small_level(ms_small_sum_3x3_c(a, b, d, w), q, channel->stage->line);
     }
 }
 

@@ -15,19 +15,18 @@ enum { MS_SMALL_CHUNK = 8, MS_SMALL_PLANES = 2200 };
 /* Channels of a strip, one after the other: q, w, x (the first of three rows of a window) and y are those of the next.
  * used: bytes of x that a row's pairs of outputs advance; step: from row to row of a window; gap: from a row's end to the next row of
  * windows, row: from row to row of them; y_gap the same in y; odd: a single output stands behind the pairs; plane: to the next channel.
- * offset: of a line; of a requantisation its shift beyond 32, its q are multipliers and its offsets those of the channels. */
+ */
 typedef struct {
     const int32_t *q;
     const int8_t *w;
     const uint32_t *x;
     void *y;
-    int32_t channels, offset, pixel, used, step, gap, rows, row, y_gap, odd, plane;
-    const int64_t *offsets;
+    int32_t channels, offset, pixel, used, step, gap, rows, row, y_gap, odd, plane, edge;
 } ms_small_channels_dsp;
 
 /* r0-r5: w0 w1, w1 w2 of each row; r6, r7: two sums; r10-r12: three rows; lr: y.
- * On the stack: bias, multiplier, offset, pixel, end of the pairs, the structure, rows left; a sum, the offset of 64 bits. */
-#define MS_SMALL_ENTER_DSP(room, constants)                                                            \
+ * On the stack: bias, multiplier, offset, pixel, end of the pairs, the structure, rows left; of a bent line edge and kink. */
+#define MS_SMALL_ENTER_DSP(room, constants, WEIGHTS)                                                            \
     "push {r4-r11, lr}\n sub sp, #" room "\n str r0, [sp, #20]\n"                              \
     "ldrd r1, r2, [r0, #20]\n strd r1, r2, [sp, #8]\n"                                   \
     "0: ldr r12, [sp, #20]\n ldmia r12, {r0, r6, r10, lr}\n"                             \
@@ -36,17 +35,21 @@ typedef struct {
     "add r7, r6, #9\n add r8, r10, r3\n add r9, lr, #1\n stmia r12, {r0, r7-r9}\n"       \
     "add r1, r10\n str r1, [sp, #16]\n str r4, [sp, #24]\n"                              \
     "add r11, r10, r2\n add r12, r11, r2\n"                                              \
-    MS_SMALL_WEIGHTS_DSP("r0", "r1", "0", "1", "2")                                      \
-    MS_SMALL_WEIGHTS_DSP("r2", "r3", "3", "4", "5")                                      \
-    MS_SMALL_WEIGHTS_DSP("r4", "r5", "6", "7", "8")                                      \
+    WEIGHTS("r0", "r1", "0", "1", "2")                                      \
+    WEIGHTS("r2", "r3", "3", "4", "5")                                      \
+    WEIGHTS("r4", "r5", "6", "7", "8")                                      \
     "1:\n"
 #define MS_SMALL_LINE_DSP "ldrd r1, r2, [r0], #8\n strd r1, r2, [sp]\n"
-#define MS_SMALL_REQUANT_DSP                                                             \
-    "mov r1, #0\n ldr r2, [r0], #4\n strd r1, r2, [sp]\n"                               \
-    "ldr r1, [r12, #60]\n ldrd r2, r3, [r1], #8\n strd r2, r3, [sp, #32]\n str r1, [r12, #60]\n"
+#define MS_SMALL_BENT_DSP                                                                \
+    "ldrd r1, r2, [r0], #8\n strd r1, r2, [sp]\n mov r1, #256\n clz r2, r2\n lsr r2, r1, r2\n" \
+    "ldr r1, [r12, #60]\n strd r1, r2, [sp, #28]\n"
+#define MS_SMALL_PAIRED_DSP(a, b) "pkhbt " a ", r7, r8, lsl #16\n pkhbt " b ", r8, r9, lsl #16\n"
 #define MS_SMALL_WEIGHTS_DSP(a, b, i, j, k)                                              \
-    "ldrsb r7, [r6, #" i "]\n ldrsb r8, [r6, #" j "]\n ldrsb r9, [r6, #" k "]\n"         \
-    "pkhbt " a ", r7, r8, lsl #16\n pkhbt " b ", r8, r9, lsl #16\n"
+    "ldrsb r7, [r6, #" i "]\n ldrsb r8, [r6, #" j "]\n ldrsb r9, [r6, #" k "]\n" MS_SMALL_PAIRED_DSP(a, b)
+/* The same times 256, with which sums are those that a fine line takes. */
+#define MS_SMALL_FINE_WEIGHTS_DSP(a, b, i, j, k)                                         \
+    "ldrb r7, [r6, #" i "]\n ldrb r8, [r6, #" j "]\n ldrb r9, [r6, #" k "]\n" MS_SMALL_PAIRED_DSP(a, b) \
+    "lsl " a ", " a ", #8\n lsl " b ", " b ", #8\n"
 
 /* Outputs at columns 0 and 1 of four, or 0 and 2 of five; `first` is where the second sum begins. */
 #define MS_SMALL_ROW_1_DSP(x, a, b, first)                                               \
@@ -63,24 +66,20 @@ typedef struct {
     "ldr r6, [sp]\n" MS_SMALL_SINGLE_ROW_DSP("r10", "r0", "r1")                          \
     MS_SMALL_SINGLE_ROW_DSP("r11", "r2", "r3") MS_SMALL_SINGLE_ROW_DSP("r12", "r4", "r5")
 
-/* (sum * multiplier + offset * 2^32) >> 32 in SMMLA, the rest of the line in USAT. */
-#define MS_SMALL_STORE_PAIR_DSP(shift)                                                   \
-    "ldrd r8, r9, [sp, #4]\n smmla r6, r6, r8, r9\n smmla r7, r7, r8, r9\n"              \
-    "usat r6, #8, r6, asr #" #shift "\n usat r7, #8, r7, asr #" #shift "\n"              \
+/* (sum * multiplier + offset * 2^32) >> 32 in SMMLA, the rest of the line in USAT; of a bent one the kink between them. */
+#define MS_SMALL_STORE_PAIR_DSP(shift, BEND)                                             \
+    "ldrd r8, r9, [sp, #4]\n smmla r6, r6, r8, r9\n smmla r7, r7, r8, r9\n" BEND##_PAIR_DSP \
+    "usat r6, #8, r6, asr #" #shift "+8\n usat r7, #8, r7, asr #" #shift "+8\n"          \
     "ldrd r8, r9, [sp, #12]\n strb r6, [lr]\n strb r7, [lr, r8]\n add lr, lr, r8, lsl #1\n"
-#define MS_SMALL_STORE_SINGLE_DSP(shift)                                                 \
-    "ldrd r8, r9, [sp, #4]\n smmla r6, r6, r8, r9\n usat r6, #8, r6, asr #" #shift "\n strb r6, [lr]\n"
-/* The second value is the first plus (second sum - first) * multiplier; a level is its upper half, shifted. */
-#define MS_SMALL_LEVEL_requant_DSP "usat r6, #8, r9\n"
-#define MS_SMALL_LEVEL_shifted_DSP "ldr r6, [sp, #8]\n asr r6, r9, r6\n usat r6, #8, r6\n"
-#define MS_SMALL_VALUE_DSP "ldr r7, [sp, #4]\n ldrd r8, r9, [sp, #32]\n smlal r8, r9, r6, r7\n"
-#define MS_SMALL_REQUANT_PAIR_DSP(end)                                                   \
-    "sub r7, r7, r6\n str r7, [sp, #28]\n" MS_SMALL_VALUE_DSP MS_SMALL_LEVEL_##end##_DSP  \
-    "strb r6, [lr]\n ldr r6, [sp, #28]\n smlal r8, r9, r6, r7\n" MS_SMALL_LEVEL_##end##_DSP \
-    "ldrd r8, r9, [sp, #12]\n strb r6, [lr, r8]\n add lr, lr, r8, lsl #1\n"
-#define MS_SMALL_REQUANT_SINGLE_DSP(end) MS_SMALL_VALUE_DSP MS_SMALL_LEVEL_##end##_DSP "strb r6, [lr]\n"
-#define MS_SMALL_SUMS_PAIR_DSP(none) "str r6, [lr], #4\n str r7, [lr], #4\n ldr r9, [sp, #16]\n"
-#define MS_SMALL_SUMS_SINGLE_DSP(none) "str r6, [lr]\n"
+#define MS_SMALL_STORE_SINGLE_DSP(shift, BEND)                                           \
+    "ldrd r8, r9, [sp, #4]\n smmla r6, r6, r8, r9\n" BEND##_SINGLE_DSP "usat r6, #8, r6, asr #" #shift "+8\n strb r6, [lr]\n"
+#define MS_SMALL_STRAIGHT_PAIR_DSP ""
+#define MS_SMALL_STRAIGHT_SINGLE_DSP ""
+#define MS_SMALL_LOWER_DSP(r) "cmp " r ", r8\n it lt\n sublt " r ", " r ", r9\n"
+#define MS_SMALL_BEND_PAIR_DSP "ldrd r8, r9, [sp, #28]\n" MS_SMALL_LOWER_DSP("r6") MS_SMALL_LOWER_DSP("r7")
+#define MS_SMALL_BEND_SINGLE_DSP "ldrd r8, r9, [sp, #28]\n" MS_SMALL_LOWER_DSP("r6")
+#define MS_SMALL_SUMS_PAIR_DSP(none, same) "str r6, [lr], #4\n str r7, [lr], #4\n ldr r9, [sp, #16]\n"
+#define MS_SMALL_SUMS_SINGLE_DSP(none, same) "str r6, [lr]\n"
 
 #define MS_SMALL_LEAVE_DSP(room, single)                                                 \
     "cmp r10, r9\n bne 1b\n"                                                             \
@@ -91,29 +90,27 @@ typedef struct {
     "3: ldr r7, [r6, #16]\n subs r7, #1\n str r7, [r6, #16]\n bne 0b\n"                  \
     "add sp, #" room "\n pop {r4-r11, pc}\n"
 
-#define MS_SMALL_3X3_DSP(name, room, constants, ROW, PAIR, SINGLE, end)                  \
+#define MS_SMALL_3X3_DSP(name, room, constants, WEIGHTS, ROW, PAIR, SINGLE, shift, BEND)  \
     MS_SMALL_ASM name(ms_small_channels_dsp *c __attribute__((unused)))                  \
     {                                                                                    \
-        __asm__ volatile(MS_SMALL_ENTER_DSP(room, constants) MS_SMALL_PAIR_DSP(ROW) PAIR(end) \
-                         MS_SMALL_LEAVE_DSP(room, MS_SMALL_SINGLE_DSP SINGLE(end)) : : : MS_SMALL_ASM_CLOBBERS);         \
+        __asm__ volatile(MS_SMALL_ENTER_DSP(room, constants, WEIGHTS) MS_SMALL_PAIR_DSP(ROW) PAIR(shift, BEND) \
+                         MS_SMALL_LEAVE_DSP(room, MS_SMALL_SINGLE_DSP SINGLE(shift, BEND)) : : : MS_SMALL_ASM_CLOBBERS); \
     }
 #define MS_SMALL_LINES_DSP(stride, shift)                                                \
-    MS_SMALL_3X3_DSP(ms_small_3x3_##stride##_##shift##_dsp, "28", MS_SMALL_LINE_DSP, MS_SMALL_ROW_##stride##_DSP, \
-                     MS_SMALL_STORE_PAIR_DSP, MS_SMALL_STORE_SINGLE_DSP, shift)
+    MS_SMALL_3X3_DSP(ms_small_3x3_##stride##_fine_##shift, "28", MS_SMALL_LINE_DSP, MS_SMALL_FINE_WEIGHTS_DSP, MS_SMALL_ROW_##stride##_DSP, \
+                     MS_SMALL_STORE_PAIR_DSP, MS_SMALL_STORE_SINGLE_DSP, shift, MS_SMALL_STRAIGHT) \
+    MS_SMALL_3X3_DSP(ms_small_3x3_##stride##_bent_##shift, "36", MS_SMALL_BENT_DSP, MS_SMALL_FINE_WEIGHTS_DSP, MS_SMALL_ROW_##stride##_DSP, \
+                     MS_SMALL_STORE_PAIR_DSP, MS_SMALL_STORE_SINGLE_DSP, shift, MS_SMALL_BEND)
+#define MS_SMALL_SUMS_DSP(stride)                                                        \
+    MS_SMALL_3X3_DSP(ms_small_3x3_##stride##_sums, "28", MS_SMALL_LINE_DSP, MS_SMALL_WEIGHTS_DSP, MS_SMALL_ROW_##stride##_DSP, \
+                     MS_SMALL_SUMS_PAIR_DSP, MS_SMALL_SUMS_SINGLE_DSP, 0, MS_SMALL_STRAIGHT)
 
 #define MS_SMALL_LINES_1_DSP(shift) MS_SMALL_LINES_DSP(1, shift)
 MS_SMALL_SHIFTS(MS_SMALL_LINES_1_DSP)
+MS_SMALL_SUMS_DSP(1)
 #define MS_SMALL_LINES_2_DSP(shift) MS_SMALL_LINES_DSP(2, shift)
 MS_SMALL_SHIFTS(MS_SMALL_LINES_2_DSP)
-#define MS_SMALL_ALONE_DSP(stride)                                                       \
-    MS_SMALL_3X3_DSP(ms_small_3x3_##stride##_sums_dsp, "28", MS_SMALL_LINE_DSP, MS_SMALL_ROW_##stride##_DSP, \
-                     MS_SMALL_SUMS_PAIR_DSP, MS_SMALL_SUMS_SINGLE_DSP, 0)                \
-    MS_SMALL_3X3_DSP(ms_small_3x3_##stride##_requant_dsp, "44", MS_SMALL_REQUANT_DSP, MS_SMALL_ROW_##stride##_DSP, \
-                     MS_SMALL_REQUANT_PAIR_DSP, MS_SMALL_REQUANT_SINGLE_DSP, requant)    \
-    MS_SMALL_3X3_DSP(ms_small_3x3_##stride##_shifted_dsp, "44", MS_SMALL_REQUANT_DSP, MS_SMALL_ROW_##stride##_DSP, \
-                     MS_SMALL_REQUANT_PAIR_DSP, MS_SMALL_REQUANT_SINGLE_DSP, shifted)
-MS_SMALL_ALONE_DSP(1)
-MS_SMALL_ALONE_DSP(2)
+MS_SMALL_SUMS_DSP(2)
 
 /* Sums of any kernel, four outputs at once, which uses up x, y and fours. step: bytes from output to output; pairs: of weights in a row, at w as pairs of 16 bits;
  * gap: bytes from the end of a row of taps to the next. */
@@ -293,21 +290,14 @@ MS_SMALL_STATIC void ms_small_any_channel_dsp(ms_small_depthwise_job_dsp *job, u
 MS_SMALL_STATIC void ms_small_whole_strip_dsp(ms_small_depthwise_job_dsp *job, uint8_t *y)
 {
     const ms_line *line = job->stage.line;
-    const ms_requant *requant = job->stage.requant;
     const ms_small_conv_shape *s = job->planes.shape;
     job->channels.y = y;
     job->channels.channels = job->count;
-    if (line) {
-        job->channels.q = job->stage.q + 2 * job->c;
-        job->channels.offset = line->offset;
-    } else {
-        job->channels.q = requant->multiplier + job->c;
-        job->channels.offset = requant->shift - 32;
-        job->channels.offsets = requant->offset + job->c;
-    }
+    job->channels.q = job->stage.q + 2 * job->c;
+    job->channels.offset = line->offset;
+    job->channels.edge = line->edge;
     ms_small_run_3x3_dsp(job, 0, 0, 0, s->out_width, job->rows);
-    ms_small_hold_dsp(y, job->rows * s->out_width, job->count, s->channels, line ? line->low : requant->low,
-                      line ? line->high : requant->high, line ? line->flip : requant->flip);
+    ms_small_hold_dsp(y, job->rows * s->out_width, job->count, s->channels, line->low, line->high, line->flip);
 }
 
 /* The same: whatever it is. */
@@ -337,19 +327,14 @@ MS_SMALL_STATIC void ms_small_depthwise_work_dsp(ms_small_depthwise_job_dsp *job
     }
 }
 
-/* The kernel for a step and an end. */
+/* The kernel for a step and an end, which is sums, or a fine or bent line. */
+#define MS_SMALL_3X3_OF_DSP(function, end) \
+    ((end) == MS_SMALL_END_SUMS ? function##_sums \
+     : (end) < MS_SMALL_END_BENT ? MS_DSP_SHIFTED(function##_fine, (end) - MS_SMALL_END_FINE) \
+     : MS_DSP_SHIFTED(function##_bent, (end) - MS_SMALL_END_BENT))
 MS_INLINE ms_small_3x3_dsp *ms_small_3x3_of_dsp(int32_t stride, int32_t end)
 {
-    switch (end) {
-    case 1: return stride == 1 ? ms_small_3x3_1_1_dsp : ms_small_3x3_2_1_dsp;
-    case 4: return stride == 1 ? ms_small_3x3_1_4_dsp : ms_small_3x3_2_4_dsp;
-    case 7: return stride == 1 ? ms_small_3x3_1_7_dsp : ms_small_3x3_2_7_dsp;
-    case 10: return stride == 1 ? ms_small_3x3_1_10_dsp : ms_small_3x3_2_10_dsp;
-    case 13: return stride == 1 ? ms_small_3x3_1_13_dsp : ms_small_3x3_2_13_dsp;
-    case MS_SMALL_END_REQUANT: return stride == 1 ? ms_small_3x3_1_requant_dsp : ms_small_3x3_2_requant_dsp;
-    case MS_SMALL_END_SHIFTED: return stride == 1 ? ms_small_3x3_1_shifted_dsp : ms_small_3x3_2_shifted_dsp;
-    default: return stride == 1 ? ms_small_3x3_1_sums_dsp : ms_small_3x3_2_sums_dsp;
-    }
+    return stride == 1 ? MS_SMALL_3X3_OF_DSP(ms_small_3x3_1, end) : MS_SMALL_3X3_OF_DSP(ms_small_3x3_2, end);
 }
 
 /* Rows of outputs that are computed from one filling of the planes: as many as MS_SMALL_PLANES bytes hold, at least one. */
@@ -377,7 +362,7 @@ MS_SMALL_STATIC void ms_small_depthwise_start_dsp(const uint8_t *x, const int8_t
 MS_INLINE void ms_small_depthwise_any_dsp(const uint8_t *x, const int8_t *w, const int32_t *q, uint8_t *y, void *scratch,
                                           const ms_small_conv_shape *shape, const ms_line *line, const ms_requant *requant)
 {
-    const int32_t end = ms_small_is_3x3_dsp(shape) && !(requant && requant->kink) ? ms_small_end_dsp(line, requant, shape->filters) : MS_SMALL_END_SUMS;
+    const int32_t end = ms_small_is_3x3_dsp(shape) ? ms_small_end_dsp(line) : MS_SMALL_END_SUMS;
     const ms_small_stage stage = {q, line, requant};
     ms_small_depthwise_start_dsp(x, w, y, scratch, shape, &stage, ms_small_3x3_of_dsp(shape->stride_w, end), end != MS_SMALL_END_SUMS);
     ms_small_depthwise_work_dsp(scratch);

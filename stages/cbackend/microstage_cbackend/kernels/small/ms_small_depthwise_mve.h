@@ -99,10 +99,11 @@ MS_INLINE void ms_depthwise_row_mve(const ms_channels_mve *layer, uint8_t *at, i
         rows[i] = ring->rows + 8 * ((slot + i * shape->dilation_h) % ring->span) * ring->columns;
     }
     for (int32_t v = 0, x = 0; v < width; v++, x += stride, at += channels) {
-        ms_sums_mve sums = {q ? vldrwq_s32(q) : vdupq_n_s32(0), q ? vldrwq_s32(q + 4) : vdupq_n_s32(0)};
+        ms_sums_mve sums = {vdupq_n_s32(0), vdupq_n_s32(0)};
         sums = three ? ms_window_3x3_mve(sums, rows, x, w) : ms_window_mve(sums, ring, slot, x, w, shape);
         if (q) {
-            const int32x4_t even = ms_scale_mve(sums.even, vldrwq_s32(q + 8), &end), odd = ms_scale_mve(sums.odd, vldrwq_s32(q + 12), &end);
+            const int32x4_t even = ms_scale_mve(vmlaq_n_s32(vldrwq_s32(q), sums.even, end.scale), vldrwq_s32(q + 8), &end);
+            const int32x4_t odd = ms_scale_mve(vmlaq_n_s32(vldrwq_s32(q + 4), sums.odd, end.scale), vldrwq_s32(q + 12), &end);
             vstrbq_p_u16(at, ms_held_mve(even, odd, &end), some);
         } else {
             ms_end_lanes_mve(sums.even, at, 0, 2, c, 2, (ring->count + 1) / 2, end.stage);

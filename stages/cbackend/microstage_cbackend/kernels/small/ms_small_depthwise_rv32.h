@@ -28,7 +28,7 @@ static MS_ONCE void ms_depthwise_3x3_rv32(const uint8_t *const rows[3], const in
 {
     const int32_t w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3], w4 = w[4], w5 = w[5], w6 = w[6], w7 = w[7], w8 = w[8];
     const int32_t stride = shape->stride_w, channels = shape->channels;
-    const ms_line none = {0, 0, 0, 0, 0}, line = stage->line ? *stage->line : none;
+    const ms_line none = {0, 0, 0, 0, 0, 0, 0}, line = stage->line ? *stage->line : none;
     const ms_small_stage held = {stage->q, stage->line ? &line : 0, stage->requant};
     const uint8_t *a = rows[0], *b = rows[1], *d = rows[2];
     for (const uint8_t *end = a + shape->out_width * stride; a != end; a += stride, b += stride, d += stride, y += channels) {

@@ -7,8 +7,8 @@
  * Weights of 4, 2 and 1 bits ("fields"): u = w + half, unsigned, of two filters side by side, S = A0 + 2^bits * A1 by a mask of
  * both, A0 by a mask of one; -half * sum(x) is in the sums from the beginning. Of one bit, u is 0 or 2.
  *
- * A requantisation of 64 bits takes two: SMLAL adds (sum - the one before) * multiplier to what the position before it came to,
- * USAT takes the upper half. With a shift beyond 32 that is shifted by a register first. A kink is taken off, or not, beside the sum.
+ * A fine line takes one more for filter 0, whose sum is shifted and has its bias in one; filter 1's is 256 * A1 as it is. A bent
+ * one takes three more for each.
  *
  * Each function is an ordinary one with a single assembly statement, which keeps r4-r11 on the stack itself and leaves SP a stack
  * pointer at every instruction: interrupts may come anywhere.
@@ -16,9 +16,7 @@
 #ifndef MS_SMALL_DOT_DSP_H
 #define MS_SMALL_DOT_DSP_H
 
-#include <stddef.h>
-
-#include "ms_small.h"
+#include "ms_small_end_dsp.h"
 
 /* What the assembly is told, and where it keeps what it walks; the numbers are the bytes before a member. */
 typedef struct ms_dot_dsp ms_dot_dsp;
@@ -28,17 +26,13 @@ struct ms_dot_dsp {
     uint8_t *end, *y;            /*  4, 8: where the outputs of the first position end and begin */
     int32_t row;                 /* 12: bytes from the outputs of a position to those of the next one */
     uint32_t *x, *x_end;         /* 16, 20: patches as ms_small_gather_dsp.h lays them */
-    const int32_t *q;            /* 24: biases and multipliers of a line, or multipliers alone */
-    union { int32_t line; const int64_t *filters; } offset; /* 28 */
+    const int32_t *q;            /* 24: biases and multipliers */
+    int32_t offset;              /* 28 */
     uint32_t up, down, back;     /* 32, 36, 40: clamp of four bytes: + up, saturated; - down, saturated; + back */
     const void *w;               /* 44 */
     ms_dot_function_dsp *function;
-    const ms_requant *requant;   /* 52 */
+    int32_t edge;                /* 52 */
 };
-
-/* What the assembly reads of a requantisation: offset at 4, shift at 8, kink at 32, the upper half of edge at 44. */
-typedef char ms_requant_is_as_read[sizeof(void *) != 4 || (offsetof(ms_requant, offset) == 4 && offsetof(ms_requant, shift) == 8 &&
-                                                           offsetof(ms_requant, kink) == 32 && offsetof(ms_requant, edge) == 40) ? 1 : -1];
 
 #if defined __GNUC__
 #define MS_DSP_FUNCTION __attribute__((noinline, unused)) static void
@@ -56,6 +50,9 @@ typedef char ms_requant_is_as_read[sizeof(void *) != 4 || (offsetof(ms_requant, 
     "ldmia r12!,{r0,r4}\n str r12,[r11,#24]\n mov r1,r0\n mov r2,r0\n mov r3,r0\n mov r5,r4\n mov r6,r4\n mov r7,r4\n"
 #define MS_DSP_NULL_4X2 \
     "mov r0,#0\n mov r1,#0\n mov r2,#0\n mov r3,#0\n mov r4,#0\n mov r5,#0\n mov r6,#0\n mov r7,#0\n"
+
+#define MS_DSP_FINE_BIAS_4X2 \
+    "ldr r4,[r12],#4\n str r12,[r11,#24]\n mov r0,#0\n mov r1,#0\n mov r2,#0\n mov r3,#0\n mov r5,r4\n mov r6,r4\n mov r7,r4\n"
 
 /* Two weights of each filter: 16 products in 12 instructions. */
 #define MS_DSP_PAIRS_4X2 \
@@ -75,7 +72,7 @@ typedef char ms_requant_is_as_read[sizeof(void *) != 4 || (offsetof(ms_requant, 
 /* Both filters of a position in two bytes of r0-r3, stored at y, y + row... */
 #define MS_DSP_LINE_4X2(shift, bits) \
     "ldr r12,[r11,#24]\n ldmia r12!,{r8,r9}\n ldr r10,[r11,#28]\n" \
-    "sub r4,r4,r0\n sub r5,r5,r1\n sub r6,r6,r2\n sub r7,r7,r3\n" \
+    MS_DSP_APART_4X2 \
     "smmla r0,r0,r8,r10\n smmla r1,r1,r8,r10\n smmla r2,r2,r8,r10\n smmla r3,r3,r8,r10\n lsl r10,r10,#" bits "\n" \
     "smmla r4,r4,r9,r10\n smmla r5,r5,r9,r10\n smmla r6,r6,r9,r10\n smmla r7,r7,r9,r10\n" \
     "usat r0,#8,r0,asr #" shift "\n usat r1,#8,r1,asr #" shift "\n usat r2,#8,r2,asr #" shift "\n usat r3,#8,r3,asr #" shift "\n" \
@@ -89,45 +86,37 @@ typedef char ms_requant_is_as_read[sizeof(void *) != 4 || (offsetof(ms_requant, 
     "str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n b 5f\n" \
     "4: " MS_DSP_CLAMPS MS_DSP_CLAMP("r0") MS_DSP_CLAMP("r1") MS_DSP_CLAMP("r2") MS_DSP_CLAMP("r3") "b 3b\n5:\n"
 
-/* A position whose sum less the one before is in r: what is shifted, r9 says how far. */
-#define MS_DSP_NEXT_requant(r, m) "smlal r10,r12," r "," m "\n usat " r ",#8,r12\n"
-#define MS_DSP_NEXT_shifted(r, m) "smlal r10,r12," r "," m "\n asr " r ",r12,r9\n usat " r ",#8," r "\n"
-#define MS_DSP_SHIFT_requant(r)
-#define MS_DSP_SHIFT_shifted(r) "ldr " r ",[r11,#52]\n ldr " r ",[" r ",#8]\n sub " r "," r ",#32\n"
-
-#define MS_DSP_APART_4X2(bits) \
-    "sub r4,r4,r0\n sub r5,r5,r1\n sub r6,r6,r2\n sub r7,r7,r3\n asr r4,r4,#" bits "\n asr r5,r5,#" bits "\n" \
-    "asr r6,r6,#" bits "\n asr r7,r7,#" bits "\n"
-#define MS_DSP_DIFFERENCES_4X2 \
-    "sub r3,r3,r2\n sub r2,r2,r1\n sub r1,r1,r0\n sub r7,r7,r6\n sub r6,r6,r5\n sub r5,r5,r4\n"
-#define MS_DSP_ADVANCE_4X2 "ldrd r8,r12,[r11,#24]\n add r9,r8,#8\n add r10,r12,#16\n strd r9,r10,[r11,#24]\n"
-#define MS_DSP_REQUANT_4X2(bits, end) \
-    MS_DSP_APART_4X2(bits) MS_DSP_DIFFERENCES_4X2 MS_DSP_ADVANCE_4X2 "ldr r8,[r8]\n ldrd r10,r12,[r12]\n" MS_DSP_SHIFT_##end("r9") \
-    MS_DSP_NEXT_##end("r0", "r8") MS_DSP_NEXT_##end("r1", "r8") MS_DSP_NEXT_##end("r2", "r8") MS_DSP_NEXT_##end("r3", "r8") \
-    "ldrd r8,r12,[r11,#24]\n ldr r8,[r8,#-4]\n ldrd r10,r12,[r12,#-8]\n" \
-    MS_DSP_NEXT_##end("r4", "r8") MS_DSP_NEXT_##end("r5", "r8") MS_DSP_NEXT_##end("r6", "r8") MS_DSP_NEXT_##end("r7", "r8") \
-    MS_DSP_BOTH_4X2
-#define MS_DSP_BOTH_4X2 "orr r0,r0,r4,lsl #8\n orr r1,r1,r5,lsl #8\n orr r2,r2,r6,lsl #8\n orr r3,r3,r7,lsl #8\n" MS_DSP_STORE_4X2
-#define MS_DSP_END_4X2_requant(bits) MS_DSP_REQUANT_4X2(bits, requant)
-#define MS_DSP_END_4X2_shifted(bits) MS_DSP_REQUANT_4X2(bits, shifted)
-
-/* The kink of a filter in r9 and lr, the edge in r11: beside its offset, `back` bytes before where `offset` points. */
-#define MS_DSP_KINK(offset, back) \
-    "ldr r9,[r11,#52]\n ldr r11,[r9,#44]\n ldr lr,[r9,#4]\n ldr r9,[r9,#32]\n sub lr," offset ",lr\n add lr,lr,r9\n ldrd r9,lr,[lr,#-" back "]\n"
-#define MS_DSP_BENT(r, m) "smlal r10,r12," r "," m "\n subs " r ",r10,r9\n sbc " r ",r12,lr\n cmp r12,r11\n it ge\n movge " r ",r12\n"
-#define MS_DSP_SHIFTED(r) "asr " r "," r ",r9\n usat " r ",#8," r "\n"
-#define MS_DSP_BACK "ldr r11,[sp]\n ldr lr,[r11,#44]\n" MS_DSP_SHIFT_shifted("r9")
-#define MS_DSP_END_4X2_kinked(bits) \
-    MS_DSP_APART_4X2(bits) MS_DSP_DIFFERENCES_4X2 "str lr,[r11,#44]\n" MS_DSP_ADVANCE_4X2 \
-    MS_DSP_KINK("r12", "0") "ldr r8,[r8]\n ldrd r10,r12,[r12]\n" \
-    MS_DSP_BENT("r0", "r8") MS_DSP_BENT("r1", "r8") MS_DSP_BENT("r2", "r8") MS_DSP_BENT("r3", "r8") \
-    "ldr r11,[sp]\n ldrd r8,r12,[r11,#24]\n" MS_DSP_KINK("r12", "8") "ldr r8,[r8,#-4]\n ldrd r10,r12,[r12,#-8]\n" \
-    MS_DSP_BENT("r4", "r8") MS_DSP_BENT("r5", "r8") MS_DSP_BENT("r6", "r8") MS_DSP_BENT("r7", "r8") MS_DSP_BACK \
-    MS_DSP_SHIFTED("r0") MS_DSP_SHIFTED("r1") MS_DSP_SHIFTED("r2") MS_DSP_SHIFTED("r3") \
-    MS_DSP_SHIFTED("r4") MS_DSP_SHIFTED("r5") MS_DSP_SHIFTED("r6") MS_DSP_SHIFTED("r7") MS_DSP_BOTH_4X2
+/* Sums of filter 0 and what is 2^bits times those of filter 1, with their biases, times multipliers, plus the offset. q of two
+ * filters is bias 1, bias 0, multiplier 0, multiplier 1. */
+#define MS_DSP_FINE_4X2 \
+    "add r0,r8,r0,lsl #8\n add r1,r8,r1,lsl #8\n add r2,r8,r2,lsl #8\n add r3,r8,r3,lsl #8\n ldr r8,[r11,#28]\n" \
+    "smmla r0,r0,r9,r8\n smmla r1,r1,r9,r8\n smmla r2,r2,r9,r8\n smmla r3,r3,r9,r8\n" \
+    "smmla r4,r4,r10,r8\n smmla r5,r5,r10,r8\n smmla r6,r6,r10,r8\n smmla r7,r7,r10,r8\n"
+#define MS_DSP_APART_4X2 "sub r4,r4,r0\n sub r5,r5,r1\n sub r6,r6,r2\n sub r7,r7,r3\n"
+/* Of 8 bits the bias of filter 1 has been in its sums from the beginning. */
+#define MS_DSP_FINE_4X2_8 MS_DSP_APART_4X2 "ldr r12,[r11,#24]\n ldmia r12!,{r8-r10}\n" MS_DSP_FINE_4X2
+#define MS_DSP_FINE_4X2_FIELDS(bits) \
+    MS_DSP_APART_4X2 "ldr r12,[r11,#24]\n ldr r8,[r12],#4\n add r4,r8,r4,lsl #8-" bits "\n add r5,r8,r5,lsl #8-" bits "\n" \
+    "add r6,r8,r6,lsl #8-" bits "\n add r7,r8,r7,lsl #8-" bits "\n ldmia r12!,{r8-r10}\n str r12,[r11,#24]\n" MS_DSP_FINE_4X2
+#define MS_DSP_FINE_4X2_4 MS_DSP_FINE_4X2_FIELDS("4")
+#define MS_DSP_FINE_4X2_2 MS_DSP_FINE_4X2_FIELDS("2")
+#define MS_DSP_FINE_4X2_1 MS_DSP_FINE_4X2_FIELDS("1")
+/* A multiplier becomes its kink: 256 is in `one`. Below the edge, in `edge`, the kink is taken off. */
+#define MS_DSP_KINK(m, one) "clz " m "," m "\n lsr " m "," one "," m "\n"
+#define MS_DSP_BEND(r, edge, kink) "cmp " r "," edge "\n it lt\n sublt " r "," r "," kink "\n"
+#define MS_DSP_BENT_4X2 \
+    "ldr r8,[r11,#52]\n mov r11,#256\n" MS_DSP_KINK("r9", "r11") MS_DSP_KINK("r10", "r11") "ldr r11,[sp]\n" \
+    MS_DSP_BEND("r0", "r8", "r9") MS_DSP_BEND("r1", "r8", "r9") MS_DSP_BEND("r2", "r8", "r9") MS_DSP_BEND("r3", "r8", "r9") \
+    MS_DSP_BEND("r4", "r8", "r10") MS_DSP_BEND("r5", "r8", "r10") MS_DSP_BEND("r6", "r8", "r10") MS_DSP_BEND("r7", "r8", "r10")
+#define MS_DSP_LEVELS_4X2(shift) \
+    MS_DSP_LEVEL("r0", shift) MS_DSP_LEVEL("r1", shift) MS_DSP_LEVEL("r2", shift) MS_DSP_LEVEL("r3", shift) \
+    MS_DSP_LEVEL("r4", shift) MS_DSP_LEVEL("r5", shift) MS_DSP_LEVEL("r6", shift) MS_DSP_LEVEL("r7", shift) \
+    "orr r0,r0,r4,lsl #8\n orr r1,r1,r5,lsl #8\n orr r2,r2,r6,lsl #8\n orr r3,r3,r7,lsl #8\n" MS_DSP_STORE_4X2
+#define MS_DSP_LEVEL(r, shift) "usat " r ",#8," r ",asr #" shift "+8\n"
 
 #define MS_DSP_END_4X2_sums(bits) \
-    MS_DSP_APART_4X2(bits) "ldrd r8,r9,[r11,#4]\n ldr r10,[r11,#12]\n add r12,r9,#8\n str r12,[r11,#8]\n" \
+    MS_DSP_APART_4X2 "asr r4,r4,#" bits "\n asr r5,r5,#" bits "\n asr r6,r6,#" bits "\n asr r7,r7,#" bits "\n" \
+    "ldrd r8,r9,[r11,#4]\n ldr r10,[r11,#12]\n add r12,r9,#8\n str r12,[r11,#8]\n" \
     "strd r0,r4,[r9]\n add r9,r9,r10\n strd r1,r5,[r9]\n add r9,r9,r10\n strd r2,r6,[r9]\n add r9,r9,r10\n strd r3,r7,[r9]\n" \
     "cmp r12,r8\n bne 1b\n"
 
@@ -142,26 +131,19 @@ typedef char ms_requant_is_as_read[sizeof(void *) != 4 || (offsetof(ms_requant, 
 
 #define MS_DSP_LINE_1X2(shift, bits) \
     "ldr r12,[r11,#24]\n ldmia r12!,{r8,r9}\n ldr r10,[r11,#28]\n sub r1,r1,r0\n smmla r0,r0,r8,r10\n lsl r10,r10,#" bits "\n" \
-    "smmla r1,r1,r9,r10\n usat r0,#8,r0,asr #" shift "\n usat r1,#8,r1,asr #" shift "+" bits "\n orr r0,r0,r1,lsl #8\n" \
-    "ldmia r11,{r4-r6}\n cbz r4,3f\n" MS_DSP_CLAMPS MS_DSP_CLAMP("r0") \
+    "smmla r1,r1,r9,r10\n usat r0,#8,r0,asr #" shift "\n usat r1,#8,r1,asr #" shift "+" bits "\n" MS_DSP_STORE_1X2
+#define MS_DSP_STORE_1X2 \
+    "orr r0,r0,r1,lsl #8\n ldmia r11,{r4-r6}\n cbz r4,3f\n" MS_DSP_CLAMPS MS_DSP_CLAMP("r0") \
     "3: strb r0,[r6],#1\n cmp r6,r5\n beq 5f\n lsr r0,r0,#8\n strb r0,[r6],#1\n str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n5:\n"
-
-#define MS_DSP_LEVEL_requant(r) MS_DSP_NEXT_requant(r, "r8")
-#define MS_DSP_LEVEL_shifted(r) MS_DSP_SHIFT_shifted("r9") MS_DSP_NEXT_shifted(r, "r8")
-#define MS_DSP_LEVEL_kinked(r) "str lr,[r11,#44]\n" MS_DSP_KINK("r5", "8") MS_DSP_BENT(r, "r8") MS_DSP_BACK MS_DSP_SHIFTED(r)
-
-/* One position, its filters one after another: their sums in the registers given. Nothing behind the last filter is read. */
-#define MS_DSP_ONE(r, end) \
-    "ldr r8,[r4],#4\n ldrd r10,r12,[r5],#8\n" MS_DSP_LEVEL_##end(r) \
-    "ldr r8,[r11]\n cmp r8,#0\n beq 3f\n" MS_DSP_CLAMPS MS_DSP_CLAMP(r) "3: strb " r ",[r7],#1\n cmp r7,r6\n beq 5f\n"
-#define MS_DSP_ONES(ones) \
-    "ldrd r4,r5,[r11,#24]\n ldrd r6,r7,[r11,#4]\n" ones "strd r4,r5,[r11,#24]\n str r7,[r11,#8]\n b 1b\n5:\n"
+#define MS_DSP_FINE_1X2(bits) \
+    "ldr r12,[r11,#24]\n ldmia r12!,{r4-r7}\n str r12,[r11,#24]\n ldr r8,[r11,#28]\n sub r1,r1,r0\n" \
+    "add r0,r5,r0,lsl #8\n add r1,r4,r1,lsl #8-" bits "\n smmla r0,r0,r6,r8\n smmla r1,r1,r7,r8\n"
+#define MS_DSP_BENT_1X2 \
+    "ldr r8,[r11,#52]\n mov r9,#256\n" MS_DSP_KINK("r6", "r9") MS_DSP_KINK("r7", "r9") \
+    MS_DSP_BEND("r0", "r8", "r6") MS_DSP_BEND("r1", "r8", "r7")
+#define MS_DSP_LEVELS_1X2(shift) MS_DSP_LEVEL("r0", shift) MS_DSP_LEVEL("r1", shift) MS_DSP_STORE_1X2
 
 #define MS_DSP_APART_1X2(bits) "sub r1,r1,r0\n asr r1,r1,#" bits "\n"
-#define MS_DSP_END_1X2_requant(bits) MS_DSP_APART_1X2(bits) MS_DSP_ONES(MS_DSP_ONE("r0", requant) MS_DSP_ONE("r1", requant))
-#define MS_DSP_END_1X2_shifted(bits) MS_DSP_APART_1X2(bits) MS_DSP_ONES(MS_DSP_ONE("r0", shifted) MS_DSP_ONE("r1", shifted))
-#define MS_DSP_END_1X2_kinked(bits) MS_DSP_APART_1X2(bits) MS_DSP_ONES(MS_DSP_ONE("r0", kinked) MS_DSP_ONE("r1", kinked))
-
 #define MS_DSP_END_1X2_sums(bits) \
     MS_DSP_APART_1X2(bits) "ldrd r5,r6,[r11,#4]\n str r0,[r6],#4\n cmp r6,r5\n beq 5f\n str r1,[r6],#4\n" \
     "str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n5:\n"
@@ -204,46 +186,52 @@ typedef char ms_requant_is_as_read[sizeof(void *) != 4 || (offsetof(ms_requant, 
 #define MS_DSP_STEPS_1(form) \
     MS_DSP_WORD_##form MS_DSP_FOUR(form, "0x60006", "0x20002", "1") MS_DSP_TURN_##form("1") MS_DSP_FOUR(form, "0x60006", "0x20002", "1")
 
-/* Functions: ms_dot_<form>_dsp_<bits>_<shift of a line, or one of MS_DSP_ALONE>; long: of 8 bits and a multiple of 16 weights. */
-#define MS_DSP_ALONE(of) of(sums) of(requant) of(shifted) of(kinked)
-#define MS_DSP_LINES_8(shift) \
-    MS_DSP_FUNCTION ms_dot_4X2_dsp_8_##shift(ms_dot_dsp *frame) \
-    { MS_DSP_ASM("", "1: " MS_DSP_BIAS_4X2 MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2_8) MS_DSP_LINE_4X2(#shift, "8"), "0"); } \
-    MS_DSP_FUNCTION ms_dot_4X2_dsp_long_##shift(ms_dot_dsp *frame) \
-    { MS_DSP_ASM("", "1: " MS_DSP_BIAS_4X2 MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2_8 MS_DSP_PAIRS_4X2_8) MS_DSP_LINE_4X2(#shift, "8"), "0"); } \
-    MS_DSP_FUNCTION ms_dot_1X2_dsp_8_##shift(ms_dot_dsp *frame) \
-    { MS_DSP_ASM("", "1: " MS_DSP_BIAS_1X2 MS_DSP_LOOP_1X2(MS_DSP_PAIRS_1X2) MS_DSP_LINE_1X2(#shift, "8"), "0"); }
-#define MS_DSP_LINES(b, minus, shift) \
-    MS_DSP_FUNCTION ms_dot_4X2_dsp_##b##_##shift(ms_dot_dsp *frame) \
-    { MS_DSP_ASM(MS_DSP_MINUS_4(minus), "1: " MS_DSP_FIELD_BIAS_4X2(#b) MS_DSP_LOOP_4X2(MS_DSP_STEPS_##b(4X2)) MS_DSP_LINE_4X2(#shift, #b), "4"); } \
-    MS_DSP_FUNCTION ms_dot_1X2_dsp_##b##_##shift(ms_dot_dsp *frame) \
-    { MS_DSP_ASM(MS_DSP_MINUS_1(minus), "1: " MS_DSP_BIAS_1X2 MS_DSP_START_1X2(#b) MS_DSP_LOOP_1X2(MS_DSP_STEPS_##b(1X2)) MS_DSP_LINE_1X2(#shift, #b), "2"); }
-#define MS_DSP_ALONE_8(end) \
+/* Functions: ms_dot_<form>_dsp_<bits>_<end>, an end being line, fine or bent with its shift, or sums; long: of 8 bits and a
+ * multiple of 16 weights. */
+#define MS_DSP_4X2_8(end, start, finish) \
     MS_DSP_FUNCTION ms_dot_4X2_dsp_8_##end(ms_dot_dsp *frame) \
-    { MS_DSP_ASM("", "1: " MS_DSP_NULL_4X2 MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2_8) MS_DSP_END_4X2_##end("8"), "0"); } \
+    { MS_DSP_ASM("", "1: " start MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2_8) finish, "0"); } \
     MS_DSP_FUNCTION ms_dot_4X2_dsp_long_##end(ms_dot_dsp *frame) \
-    { MS_DSP_ASM("", "1: " MS_DSP_NULL_4X2 MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2_8 MS_DSP_PAIRS_4X2_8) MS_DSP_END_4X2_##end("8"), "0"); } \
+    { MS_DSP_ASM("", "1: " start MS_DSP_LOOP_4X2(MS_DSP_PAIRS_4X2_8 MS_DSP_PAIRS_4X2_8) finish, "0"); }
+#define MS_DSP_1X2_8(end, start, finish) \
     MS_DSP_FUNCTION ms_dot_1X2_dsp_8_##end(ms_dot_dsp *frame) \
-    { MS_DSP_ASM("", "1: " MS_DSP_NULL_1X2 MS_DSP_LOOP_1X2(MS_DSP_PAIRS_1X2) MS_DSP_END_1X2_##end("8"), "0"); }
-#define MS_DSP_FIELDS(b, minus, end) \
+    { MS_DSP_ASM("", "1: " start MS_DSP_LOOP_1X2(MS_DSP_PAIRS_1X2) finish, "0"); }
+#define MS_DSP_4X2_FIELDS(b, minus, end, start, finish) \
     MS_DSP_FUNCTION ms_dot_4X2_dsp_##b##_##end(ms_dot_dsp *frame) \
-    { MS_DSP_ASM(MS_DSP_MINUS_4(minus), "1: " MS_DSP_FIELD_NULL_4X2(#b) MS_DSP_LOOP_4X2(MS_DSP_STEPS_##b(4X2)) MS_DSP_END_4X2_##end(#b), "4"); } \
+    { MS_DSP_ASM(MS_DSP_MINUS_4(minus), "1: " start MS_DSP_LOOP_4X2(MS_DSP_STEPS_##b(4X2)) finish, "4"); }
+#define MS_DSP_1X2_FIELDS(b, minus, end, start, finish) \
     MS_DSP_FUNCTION ms_dot_1X2_dsp_##b##_##end(ms_dot_dsp *frame) \
-    { MS_DSP_ASM(MS_DSP_MINUS_1(minus), "1: " MS_DSP_NULL_1X2 MS_DSP_START_1X2(#b) MS_DSP_LOOP_1X2(MS_DSP_STEPS_##b(1X2)) MS_DSP_END_1X2_##end(#b), "2"); }
+    { MS_DSP_ASM(MS_DSP_MINUS_1(minus), "1: " start MS_DSP_START_1X2(#b) MS_DSP_LOOP_1X2(MS_DSP_STEPS_##b(1X2)) finish, "2"); }
 
+#define MS_DSP_LINES_8(shift) \
+    MS_DSP_4X2_8(line_##shift, MS_DSP_BIAS_4X2, MS_DSP_LINE_4X2(#shift, "8")) \
+    MS_DSP_4X2_8(fine_##shift, MS_DSP_FINE_BIAS_4X2, MS_DSP_FINE_4X2_8 MS_DSP_LEVELS_4X2(#shift)) \
+    MS_DSP_4X2_8(bent_##shift, MS_DSP_FINE_BIAS_4X2, MS_DSP_FINE_4X2_8 MS_DSP_BENT_4X2 MS_DSP_LEVELS_4X2(#shift)) \
+    MS_DSP_1X2_8(line_##shift, MS_DSP_BIAS_1X2, MS_DSP_LINE_1X2(#shift, "8")) \
+    MS_DSP_1X2_8(fine_##shift, MS_DSP_NULL_1X2, MS_DSP_FINE_1X2("8") MS_DSP_LEVELS_1X2(#shift)) \
+    MS_DSP_1X2_8(bent_##shift, MS_DSP_NULL_1X2, MS_DSP_FINE_1X2("8") MS_DSP_BENT_1X2 MS_DSP_LEVELS_1X2(#shift))
 MS_SMALL_SHIFTS(MS_DSP_LINES_8)
-MS_DSP_ALONE(MS_DSP_ALONE_8)
+MS_DSP_4X2_8(sums, MS_DSP_NULL_4X2, MS_DSP_END_4X2_sums("8"))
+MS_DSP_1X2_8(sums, MS_DSP_NULL_1X2, MS_DSP_END_1X2_sums("8"))
+
+#define MS_DSP_LINES(b, minus, shift) \
+    MS_DSP_4X2_FIELDS(b, minus, line_##shift, MS_DSP_FIELD_BIAS_4X2(#b), MS_DSP_LINE_4X2(#shift, #b)) \
+    MS_DSP_4X2_FIELDS(b, minus, fine_##shift, MS_DSP_FIELD_NULL_4X2(#b), MS_DSP_FINE_4X2_##b MS_DSP_LEVELS_4X2(#shift)) \
+    MS_DSP_4X2_FIELDS(b, minus, bent_##shift, MS_DSP_FIELD_NULL_4X2(#b), MS_DSP_FINE_4X2_##b MS_DSP_BENT_4X2 MS_DSP_LEVELS_4X2(#shift)) \
+    MS_DSP_1X2_FIELDS(b, minus, line_##shift, MS_DSP_BIAS_1X2, MS_DSP_LINE_1X2(#shift, #b)) \
+    MS_DSP_1X2_FIELDS(b, minus, fine_##shift, MS_DSP_NULL_1X2, MS_DSP_FINE_1X2(#b) MS_DSP_LEVELS_1X2(#shift)) \
+    MS_DSP_1X2_FIELDS(b, minus, bent_##shift, MS_DSP_NULL_1X2, MS_DSP_FINE_1X2(#b) MS_DSP_BENT_1X2 MS_DSP_LEVELS_1X2(#shift))
+#define MS_DSP_SUMS(b, minus) \
+    MS_DSP_4X2_FIELDS(b, minus, sums, MS_DSP_FIELD_NULL_4X2(#b), MS_DSP_END_4X2_sums(#b)) \
+    MS_DSP_1X2_FIELDS(b, minus, sums, MS_DSP_NULL_1X2, MS_DSP_END_1X2_sums(#b))
 #define MS_DSP_LINES_4(shift) MS_DSP_LINES(4, "0x70007", shift)
-#define MS_DSP_ALONE_4(end) MS_DSP_FIELDS(4, "0x70007", end)
 MS_SMALL_SHIFTS(MS_DSP_LINES_4)
-MS_DSP_ALONE(MS_DSP_ALONE_4)
+MS_DSP_SUMS(4, "0x70007")
 #define MS_DSP_LINES_2(shift) MS_DSP_LINES(2, "0x10001", shift)
-#define MS_DSP_ALONE_2(end) MS_DSP_FIELDS(2, "0x10001", end)
 MS_SMALL_SHIFTS(MS_DSP_LINES_2)
-MS_DSP_ALONE(MS_DSP_ALONE_2)
+MS_DSP_SUMS(2, "0x10001")
 #define MS_DSP_LINES_1(shift) MS_DSP_LINES(1, "0", shift)
-#define MS_DSP_ALONE_1(end) MS_DSP_FIELDS(1, "0", end)
 MS_SMALL_SHIFTS(MS_DSP_LINES_1)
-MS_DSP_ALONE(MS_DSP_ALONE_1)
+MS_DSP_SUMS(1, "0")
 
 #endif

@@ -4,25 +4,21 @@
 
 #include "ms_small.h"
 
-/* Whether the assembly requantises without a kink. */
-MS_INLINE int ms_small_is_straight_dsp(const ms_requant *q)
+/* The shift of a line, one of MS_SMALL_SHIFTS, and what kind of line it is; or sums, which C may requantise. */
+enum { MS_SMALL_END_SUMS = 0, MS_SMALL_END_FINE = 32, MS_SMALL_END_BENT = 64 };
+MS_INLINE int32_t ms_small_end_dsp(const ms_line *line)
 {
-    return q && !q->kink && !q->even && q->shift >= 32;
+    return !line ? MS_SMALL_END_SUMS : !line->fine ? line->shift
+           : line->shift - MS_SMALL_FINE + (line->edge ? MS_SMALL_END_BENT : MS_SMALL_END_FINE);
 }
 
-/* With one, of `filters` filters. */
-MS_INLINE int ms_small_is_kinked_dsp(const ms_requant *q, int32_t filters)
-{
-    return q && q->kink && !q->even && q->shift >= 32 && (uint32_t)q->edge == 0 && filters % 2 == 0;
-}
-
-/* The shift of a line, one of MS_SMALL_SHIFTS, or: sums, which C may requantise, and requantisations: with a shift of 32, with more, with a kink. */
-enum { MS_SMALL_END_SUMS = 0, MS_SMALL_END_REQUANT = -1, MS_SMALL_END_SHIFTED = -2, MS_SMALL_END_KINKED = -3 };
-MS_INLINE int32_t ms_small_end_dsp(const ms_line *line, const ms_requant *requant, int32_t filters)
-{
-    return line ? line->shift : ms_small_is_kinked_dsp(requant, filters) ? MS_SMALL_END_KINKED
-           : !ms_small_is_straight_dsp(requant) ? MS_SMALL_END_SUMS
-           : requant->shift == 32 ? MS_SMALL_END_REQUANT : MS_SMALL_END_SHIFTED;
-}
+/* <function>_<kind of line>_<shift> of an end, or <function>_sums. */
+#define MS_DSP_END(function, end) \
+    ((end) == MS_SMALL_END_SUMS ? function##_sums \
+     : (end) < MS_SMALL_END_FINE ? MS_DSP_SHIFTED(function##_line, end) \
+     : (end) < MS_SMALL_END_BENT ? MS_DSP_SHIFTED(function##_fine, (end) - MS_SMALL_END_FINE) \
+     : MS_DSP_SHIFTED(function##_bent, (end) - MS_SMALL_END_BENT))
+#define MS_DSP_SHIFTED(function, shift) \
+    ((shift) == 1 ? function##_1 : (shift) == 4 ? function##_4 : (shift) == 7 ? function##_7 : (shift) == 10 ? function##_10 : function##_13)
 
 #endif

@@ -7,24 +7,29 @@
 /* Where results go, and what they need again and again: `places` are those of four positions and two filters. */
 typedef struct {
     void *y;
-    int32_t filters, offset, shift, flip;
+    int32_t filters, offset, shift, flip, scale, edge;
     uint16x8_t low, high, places;
     const ms_small_stage *stage;
 } ms_end_mve;
 
 MS_INLINE ms_end_mve ms_begin_end_mve(void *y, int32_t filters, const ms_small_stage *stage)
 {
-    const ms_line none = {0, 0, 0, 0, 0}, *line = stage->line ? stage->line : &none;
+    const ms_line none = {0, 0, 0, 0, 0, 0, 0}, *line = stage->line ? stage->line : &none;
     const uint16x8_t lanes = vidupq_n_u16(0, 1), one = vdupq_n_u16(1);
     const uint16x8_t places = vaddq_u16(vmulq_n_u16(vshrq_n_u16(lanes, 1), (uint16_t)filters), vandq_u16(lanes, one));
-    return (ms_end_mve){y, filters, line->offset, -line->shift, line->flip, vdupq_n_u16((uint16_t)line->low),
+    return (ms_end_mve){y, filters, line->offset, -line->shift, line->flip, 1 << line->fine, line->edge, vdupq_n_u16((uint16_t)line->low),
                         vdupq_n_u16((uint16_t)line->high), places, stage};
 }
 
-/* Levels of sums that have their bias, before they are held. */
+/* Levels of scaled sums that have their bias, before they are held. */
 MS_INLINE int32x4_t ms_scale_mve(int32x4_t sums, int32x4_t multiplier, const ms_end_mve *end)
 {
-    return vshlq_r_s32(vaddq_n_s32(vmulhq_s32(sums, multiplier), end->offset), end->shift);
+    int32x4_t values = vaddq_n_s32(vmulhq_s32(sums, multiplier), end->offset);
+    if (end->edge) {
+        const int32x4_t kinks = vshlq_s32(vdupq_n_s32(256), vnegq_s32(vclzq_s32(multiplier)));
+        values = vsubq_m_s32(values, values, kinks, vcmpltq_n_s32(values, end->edge));
+    }
+    return vshlq_r_s32(values, end->shift);
 }
 
 /* Eight levels, those of a between those of b, as bytes to be: plus 128 is ^ 128 in the lower byte, which alone is stored. */
@@ -51,8 +56,9 @@ MS_INLINE void ms_end_4x2_mve(int32x4_t a, int32x4_t b, int32_t p, int32_t f, co
     const int32_t at = p * end->filters + f, two = f + 1 < end->filters;
     if (end->stage->line) {
         const int32_t *q = end->stage->q + 2 * f;
-        const int32x4_t levels_a = ms_scale_mve(vaddq_n_s32(a, q[0]), vdupq_n_s32(q[1]), end);
-        const int32x4_t levels_b = ms_scale_mve(vaddq_n_s32(b, q[2]), vdupq_n_s32(q[3]), end);
+        const int32x4_t scale = vdupq_n_s32(end->scale);
+        const int32x4_t levels_a = ms_scale_mve(vmlasq_n_s32(a, scale, q[0]), vdupq_n_s32(q[1]), end);
+        const int32x4_t levels_b = ms_scale_mve(vmlasq_n_s32(b, scale, q[2]), vdupq_n_s32(q[3]), end);
         const uint16x8_t levels = ms_held_mve(levels_a, levels_b, end);
         vstrbq_scatter_offset_p_u16((uint8_t *)end->y + at, end->places, levels, two ? 0xffff : 0x3333);
     } else {
@@ -67,7 +73,7 @@ MS_INLINE void ms_end_1x4_mve(int32x4_t sums, int32_t p, int32_t f, const ms_end
     const int32_t at = p * end->filters + f, count = end->filters - f < 4 ? end->filters - f : 4;
     if (end->stage->line) {
         const int32x4x2_t q = vld2q_s32(end->stage->q + 2 * f);
-        const int32x4_t levels = ms_scale_mve(vaddq_s32(sums, q.val[0]), q.val[1], end);
+        const int32x4_t levels = ms_scale_mve(vmlaq_n_s32(q.val[0], sums, end->scale), q.val[1], end);
         const uint16x8_t held = ms_held_mve(levels, levels, end);
         vstrbq_p_u32((uint8_t *)end->y + at, vreinterpretq_u32_u16(held), vctp32q((uint32_t)count));
     } else {

@@ -18,9 +18,9 @@ MS_INLINE int ms_small_is_whole_dsp(const ms_small_conv_shape *shape)
 }
 
 /* Bytes of an output as the assembly makes it. */
-MS_INLINE int32_t ms_small_each_dsp(const ms_small_stage *stage, int32_t filters)
+MS_INLINE int32_t ms_small_each_dsp(const ms_small_stage *stage)
 {
-    return ms_small_end_dsp(stage->line, stage->requant, filters) == MS_SMALL_END_SUMS ? 4 : 1;
+    return stage->line ? 1 : 4;
 }
 
 /* How outputs are clamped. */
@@ -39,22 +39,15 @@ static __attribute__((noinline, unused)) void ms_small_stage_dsp(ms_dot_dsp *dot
     dot->clamps = 0;
     if (stage->line) {
         ms_small_clamps_dsp(dot, stage->line->low, stage->line->high, stage->line->flip);
-    } else if (stage->requant) {
-        ms_small_clamps_dsp(dot, stage->requant->low, stage->requant->high, stage->requant->flip);
-        dot->requant = stage->requant;
+        dot->offset = stage->line->offset;
+        dot->edge = stage->line->edge;
     }
 }
 
 /* The constants of the filters from `first` on. */
 static inline void ms_small_constants_dsp(ms_dot_dsp *dot, const ms_small_stage *stage, int32_t first)
 {
-    if (stage->line) {
-        dot->q = stage->q + 2 * first;
-        dot->offset.line = stage->line->offset;
-    } else if (stage->requant) {
-        dot->q = stage->requant->multiplier + first;
-        dot->offset.filters = stage->requant->offset + first;
-    }
+    dot->q = stage->line ? stage->q + 2 * first : 0;
 }
 
 /* `bytes` bytes of x in words of 16 bits, zeros behind them up to `end`. */
@@ -94,7 +87,7 @@ static __attribute__((noinline, unused)) void ms_small_whole_dsp(const uint8_t *
     ms_small_constants_dsp(dot, &stage, 0);
     dot->w = w;
     dot->y = y;
-    dot->end = y + shape->filters * ms_small_each_dsp(&stage, shape->filters);
+    dot->end = y + shape->filters * ms_small_each_dsp(&stage);
     function(dot);
 }
 

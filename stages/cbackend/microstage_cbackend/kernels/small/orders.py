@@ -52,9 +52,9 @@ def small_conv_weights(weights: np.ndarray, shape: Shape) -> Orders:
     return rows | {_PAIRS: pairs.astype("<i4").view(np.int8), _MVE: mve, _QUADS: quads}
 
 
-def small_conv_lines(lines: np.ndarray, shape: Shape) -> Orders:
+def small_conv_lines(lines: np.ndarray, shape: Shape, fine: bool) -> Orders:
     """Return {order: q} of `lines`, bias and multiplier [filters, 2]; RISC-V reads them in rows."""
-    return {ROWS: lines, _PAIRS: small_pairs_q(lines, shape), _MVE: whole_filters(lines, _BLOCK)}
+    return {ROWS: lines, _PAIRS: small_pairs_q(lines, shape, fine), _MVE: whole_filters(lines, _BLOCK)}
 
 
 def small_depthwise_weights(weights: np.ndarray, shape: Shape) -> Orders:
@@ -63,6 +63,6 @@ def small_depthwise_weights(weights: np.ndarray, shape: Shape) -> Orders:
     return {ROWS: weights, _DEPTHWISE_MVE: pack_small_depthwise_mve(taps)}
 
 
-def small_depthwise_lines(lines: np.ndarray, shape: Shape) -> Orders:
+def small_depthwise_lines(lines: np.ndarray) -> Orders:
     """Return {order: q} of `lines`, bias and multiplier [channels, 2], in the orders of `small_depthwise_weights`."""
     return {ROWS: lines, _DEPTHWISE_MVE: pack_small_lines_mve(lines)}

@@ -112,15 +112,18 @@ def _signed(words: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(words).astype(np.uint32).view(np.int32).ravel()
 
 
-def small_pairs_q(q: np.ndarray, shape: Mapping[str, int]) -> np.ndarray:
+def small_pairs_q(q: np.ndarray, shape: Mapping[str, int], fine: bool = False) -> np.ndarray:
     """Lay int32 [filters, 2], bias and multiplier, out as the DSP forms read them, modulo 2^32.
 
-    A block has the biases that its packed sums begin with, then its multipliers.
+    A block has the biases that its packed sums begin with, then its multipliers; of fine lines the biases themselves,
+    of two filters the second one first.
     """
     bits, together = shape["bits"], shape["together"]
     filled = np.pad(q.astype(np.int64), ((0, -len(q) % together), (0, 0))).reshape(-1, together, 2)
     biases = filled[:, :, 0].copy()
-    if together == 4 and bits == 4:
+    if fine:
+        biases = biases[:, ::-1] if together == 2 else biases
+    elif together == 4 and bits == 4:
         biases = (biases << (4 * np.arange(4))).cumsum(axis=1)
     elif together > 1:
         biases[:, 1::2] = biases[:, ::2] + (biases[:, 1::2] << bits)

@@ -62,7 +62,7 @@ def _settle(part: Part, layer: KernelCall, stage: MultiplyAddShift) -> None:
     layer.stage = line.form
     q = line.form.constants
     layer.inputs.append(Tensor(f"{layer.output.name}_line", q.shape, int(q.min()), int(q.max()), q, declared="int32_t"))
-    part.proofs.append(proof | {"form": "line", "shift": line.form.shift, "steps_compared": line.compared})
+    part.proofs.append(proof | {"form": line.form.form, "shift": line.form.shift, "steps_compared": line.compared})
 
 
 def _move(layer: KernelCall, stage: MultiplyAddShift) -> None:

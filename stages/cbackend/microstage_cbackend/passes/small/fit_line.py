@@ -2,30 +2,37 @@
 
 Both are staircases that never fall. They are equal where each step of the stage is a step of the line: the line
 reaches level k at the sum t at which the stage does, and not at t - 1. For a given offset, shift and bias each of these
-says of a channel's multiplier that it is not below, or not above, a quotient; where that leaves room for all channels,
-there is a line.
+says of a channel's multiplier that it is not below, or not above, a quotient (steps.py); where that leaves room for all
+channels, there is a line. Where it leaves none for a bias, it says on which side one may be.
+
+Lines of whole biases cost the least and are tried first; fine ones have biases in parts of a sum, which the stages of
+files from elsewhere need; bent ones have a kink, which stages have that round twice and give negative levels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from microstage.requantise import MultiplyAddShift
 from microstage_cbackend.kernels.small.pairs import largest_sum
+from microstage_cbackend.passes.small.steps import LARGEST, KeptSteps, Room, middle, room, steps_of
 from microstage_cbackend.program.ir import KernelCall
-from microstage_cbackend.program.small_line import SHIFTS, SmallLine
+from microstage_cbackend.program.small_line import FINE, SHIFTS, SmallLine, kinks
 
 __all__ = ["FittedLine", "fit_line"]
 
-_WIDE = 2**23
-"Sums, with their bias, stay below where two of them share a register."
 _ZEROS = (0, 128)
-_LARGEST = 2**31 - 1
 _NEAR, _FAR = 6, tuple(2**n for n in range(6, 14))
 "How many offsets within the levels are tried, and how many levels below them others."
+_FINE_FAR = (0, 100, 900)
+"The same of fine lines: the first is nearly always one."
+_FINE_SHIFTS = tuple(shift + FINE for shift in (4, 7, 10, 13, 1))
+_AROUND = 64
+"Sums beside the middle of the steps where biases of fine lines are looked for."
 
 
 class FittedLine(NamedTuple):
@@ -35,15 +42,23 @@ class FittedLine(NamedTuple):
     compared: int
 
 
-class _Steps(NamedTuple):
-    """Hold sums and levels [channels, points]: at `up` the line has reached them, at `down` not; `used` of them."""
+@dataclass
+class _Search:
+    """Hold what is known of a stage: its steps, the middle of each channel's, how large its biases may be; the level
+    up to which a kink lies, or None.
+    """
 
-    up: np.ndarray
-    reached: np.ndarray
-    up_used: np.ndarray
-    down: np.ndarray
-    missed: np.ndarray
-    down_used: np.ndarray
+    steps: KeptSteps
+    slope: np.ndarray
+    start: np.ndarray
+    partial: tuple[int, int]
+    most: int
+    bent: int | None
+
+    def bounds(self, fine: int) -> tuple[int, int]:
+        """Return the least and the largest bias with which no sum leaves what the kernel holds."""
+        most = LARGEST if fine else self.most
+        return (-self.partial[0] << fine) - most, most - (self.partial[1] << fine)
 
 
 def fit_line(layer: KernelCall, stage: MultiplyAddShift, flip: int) -> FittedLine | None:
@@ -54,83 +69,54 @@ def fit_line(layer: KernelCall, stage: MultiplyAddShift, flip: int) -> FittedLin
     low, high = (np.broadcast_to(end, channels) for end in layer.reach)
     if np.any(stage.multiplier < 0):
         return None
-    steps = _steps(stage, low, high, flip)
-    slope, start = _middle(steps)
-    most = np.full(channels, _most(layer))
-    bounds = layer.partial[0] + most, most - layer.partial[1]
-    for shift in SHIFTS:
-        if np.any(slope * 2.0 ** (32 + shift) > _LARGEST):
-            continue
-        for offset in _offsets(slope, start, steps, shift):
-            found = _solve(steps, slope, start, offset, shift, bounds)
-            if found is not None:
-                line = SmallLine(*found, offset, shift, stage.low + flip, stage.high + flip, flip)
-                return FittedLine(line, _compared(line, stage, steps, low, high))
+    steps = steps_of(stage, low, high, flip)
+    bent = None if stage.kink is None else (stage.edge - 1 >> stage.shift) + flip
+    search = _Search(steps, *middle(steps), layer.partial, _most(layer), bent if bent is None or bent >= 0 else None)
+    for line in _lines(search, layer.kernel.startswith("ms_small_depthwise")):
+        held = replace(line, low=stage.low + flip, high=stage.high + flip, flip=flip)
+        return FittedLine(held, _compared(held, stage, steps, low, high))
     return None
 
 
 def _most(layer: KernelCall) -> int:
-    """Return how large a sum with its bias may be where the kernel adds."""
-    if layer.kernel == "ms_small_conv":
-        return largest_sum(layer.shape)
-    return _WIDE - 1 if max(map(abs, layer.partial)) < _WIDE else 2**31 - 1
+    """Return how large a sum with its whole bias may be where the kernel adds."""
+    return largest_sum(layer.shape) if layer.kernel == "ms_small_conv" else LARGEST
 
 
-def _steps(stage: MultiplyAddShift, low: np.ndarray, high: np.ndarray, flip: int) -> _Steps:
-    """Return all steps of the `stage` over low..high, and where it must not have clipped, at both ends."""
-    channel = np.arange(len(low))
-    first, last = stage.apply(low, channel), stage.apply(high, channel)
-    count = int((last - first).max(initial=0))
-    level = first[:, None] + np.arange(1, count + 1)
-    used = level <= last[:, None]
-    at = _least(stage, np.where(used, level, last[:, None]), low, high)
-    return _Steps(
-        np.hstack([at, low[:, None]]),
-        np.hstack([level, first[:, None]]) + flip,
-        np.hstack([used, (first > stage.low)[:, None]]),
-        np.hstack([at - 1, high[:, None]]),
-        np.hstack([level, last[:, None] + 1]) + flip,
-        np.hstack([used, (last < stage.high)[:, None]]),
-    )
+def _lines(search: _Search, fine_alone: bool) -> Iterator[SmallLine]:
+    """Return the lines that were found, the cheapest first; what has a kink seldom has a line without one."""
+    fine = search.bounds(FINE)
+    if search.bent is None and not fine_alone:
+        yield from _found(search, SHIFTS, 0, search.bounds(0))
+    if fine[0] <= fine[1]:
+        yield from _found(search, _FINE_SHIFTS, FINE, fine)
+        if search.bent is not None:
+            yield from _found(replace(search, bent=None), _FINE_SHIFTS, FINE, fine)
 
 
-def _middle(steps: _Steps) -> tuple[np.ndarray, np.ndarray]:
-    """Return slope and level at sum 0 of the straight line in the middle of each channel's steps.
-
-    A channel of at most one step has a gentle one, through that step or through its only level.
-    """
-    used, low, high = steps.up_used[:, :-1], steps.up[:, -1], steps.down[:, -1]
-    count = np.maximum(used.sum(axis=1), 1)
-    at, level = (np.where(used, v[:, :-1], 0) for v in (steps.up, steps.reached))
-    middle, mean = at.sum(axis=1) / count - 0.5, level.sum(axis=1) / count
-    square = np.where(used, (level - mean[:, None]) ** 2, 0).sum(axis=1)
-    cross = np.where(used, (level - mean[:, None]) * (at - 0.5 - middle[:, None]), 0).sum(axis=1)
-    some, many = used.any(axis=1), cross > 0
-    slope = np.where(many, square / np.where(many, cross, 1), 0.5 / np.maximum(high - low, 32))
-    middle, mean = np.where(some, middle, (low + high) / 2), np.where(some, mean, steps.reached[:, -1] + 0.5)
-    return slope, mean - slope * middle
+def _found(search: _Search, shifts: tuple[int, ...], fine: int, bounds: tuple[int, int]) -> Iterator[SmallLine]:
+    for shift in shifts:
+        if np.any(search.slope * 2.0 ** (32 + shift - fine) > LARGEST):
+            continue
+        edge = 0 if search.bent is None else search.bent + 1 << shift
+        for offset in _offsets(search, shift, fine):
+            found = _solve(search, offset, shift, fine, bounds)
+            if found is not None:
+                yield SmallLine(*found, offset, shift, 0, 255, fine=fine, edge=edge)
 
 
-def _least(stage: MultiplyAddShift, level: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Return the least sum of low..high at which each channel reaches `level` [channels, levels]."""
-    channel = np.broadcast_to(np.arange(len(low))[:, None], level.shape)
-    first, last = np.broadcast_to(low[:, None], level.shape), np.broadcast_to(high[:, None], level.shape)
-    while np.any(first < last):
-        middle = (first + last) >> 1
-        reached = stage.apply(middle, channel) >= level
-        first, last = np.where(reached, first, middle + 1), np.where(reached, middle, last)
-    return first
-
-
-def _offsets(slope: np.ndarray, start: np.ndarray, steps: _Steps, shift: int) -> Iterator[int]:
+def _offsets(search: _Search, shift: int, fine: int) -> Iterator[int]:
     """Return offsets to try: of the usual zero points, those at which biases are nearest to integers, then far ones.
 
     Far from the levels, a little more of the multiplier moves a channel's steps without changing their distances.
     """
+    if fine:
+        yield from (-levels << shift for levels in _FINE_FAR if levels << shift < 2**30)
+        return
     yield from ((1 << shift >> 1) + (zero << shift) for zero in _ZEROS)
-    rows = steps.up_used[:, :-1].sum(axis=1) > 1
+    rows = search.steps.up_used[:, :-1].sum(axis=1) > 1
     halves = np.arange(2 * 256)[:, None] / 2
-    bias = (start[rows] - halves) / slope[rows]
+    bias = (search.start[rows] - halves) / search.slope[rows]
     distance = np.abs(bias - np.rint(bias)).max(axis=1, initial=0)
     for half in np.argsort(distance, kind="stable")[:_NEAR]:
         yield int(half) << shift >> 1
@@ -139,43 +125,69 @@ def _offsets(slope: np.ndarray, start: np.ndarray, steps: _Steps, shift: int) ->
 
 
 def _solve(
-    steps: _Steps, slope: np.ndarray, start: np.ndarray, offset: int, shift: int, bounds: tuple[np.ndarray, np.ndarray]
+    search: _Search, offset: int, shift: int, fine: int, bounds: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return bias and multiplier of each channel that keep all `steps`, or None; biases lie within -bounds..bounds."""
-    ideal = np.rint(np.clip((start - offset / 2.0**shift) / slope, -(2.0**31), 2.0**31)).astype(np.int64)
-    wanted = np.rint(np.minimum(slope * 2.0 ** (32 + shift), _LARGEST)).astype(np.int64)
-    bias, multiplier = np.zeros_like(ideal), np.full_like(ideal, -1)
-    for by in (0, 1, -1):
-        tried = np.clip(ideal + by, -bounds[0], bounds[1])
-        least, most = _room(steps, tried, offset, shift)
-        better = (multiplier < 0) & (least <= most)
-        bias = np.where(better, tried, bias)
-        multiplier = np.where(better, np.clip(wanted, least, most), multiplier)
+    """Return bias and multiplier of each channel that keep all steps, or None; biases lie within `bounds`."""
+    scale = 2.0 ** (32 + shift - fine)
+    wanted = np.rint(np.minimum(search.slope * scale, LARGEST)).astype(np.int64)
+    ideal = np.rint(np.clip((search.start - offset / 2.0**shift) / search.slope * 2.0**fine, -(2.0**31), 2.0**31))
+    around = _AROUND << fine if fine else 1
+    first, last = (np.clip(ideal.astype(np.int64) + by, *bounds) for by in (-around, around))
+    bias, multiplier = np.zeros_like(first), np.full_like(first, -1)
+    for kink in (0,) if search.bent is None else (0, 1, -1):
+        open_ = np.flatnonzero(multiplier < 0)
+        ends = _ends(wanted[open_], search.bent, kink)
+        found = _bisect(search, open_, first[open_], last[open_], (offset, shift, fine), ends, wanted[open_])
+        bias[open_], multiplier[open_] = found
     return None if np.any(multiplier < 0) else (bias, multiplier)
 
 
-def _room(steps: _Steps, bias: np.ndarray, offset: int, shift: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the least and the largest multiplier of each channel that keep all `steps`."""
-    ends = [
-        _bounds(steps.up + bias[:, None], ((steps.reached << shift) - offset) << 32, steps.up_used, True),
-        _bounds(steps.down + bias[:, None], (((steps.missed << shift) - offset) << 32) - 1, steps.down_used, False),
-    ]
-    return np.maximum(ends[0][0], ends[1][0]), np.minimum(ends[0][1], ends[1][1])
+def _ends(wanted: np.ndarray, bent: int | None, by: int) -> Room:
+    """Return which multipliers are tried: all, or those with the kink of `wanted`, or of 2^by times that."""
+    if bent is None:
+        return Room(np.zeros_like(wanted), np.full_like(wanted, LARGEST), wanted)
+    bits = np.clip(np.frexp(wanted.astype(np.float64))[1].astype(np.int64) + by, 23, 31)
+    return Room(np.where(bits == 23, 0, np.int64(1) << bits - 1), (np.int64(1) << bits) - 1, wanted)
 
 
-def _bounds(at: np.ndarray, value: np.ndarray, used: np.ndarray, above: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return the least and largest multiplier with which at * multiplier is not below `value`, else not above it."""
-    some = np.where(at == 0, 1, at)
-    down, up = value // some, -(-value // some)
-    from_below = used & ((at > 0) == above) & (at != 0)
-    from_above = used & ((at < 0) == above) & (at != 0)
-    never = (used & (at == 0) & ((value > 0) if above else (value < 0))).any(axis=1)
-    least = np.where(from_below, up, 0).max(axis=1, initial=0)
-    most = np.where(from_above, down, _LARGEST).min(axis=1, initial=_LARGEST)
-    return np.where(never, 1, least), np.where(never, 0, most)
+def _bisect(
+    search: _Search,
+    channels: np.ndarray,
+    first: np.ndarray,
+    last: np.ndarray,
+    form: tuple[int, int, int],
+    ends: Room,
+    wanted: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return bias and multiplier of `channels`, -1 where there is none, with biases in first..last."""
+    bias, multiplier = np.zeros_like(first), np.full_like(first, -1)
+    at = np.arange(len(channels))
+    while at.size:
+        tried = first[at] + last[at] >> 1
+        found = _room(search, channels[at], tried, form, Room(*(values[at] for values in ends)))
+        here = found.least <= found.most
+        bias[at[here]] = tried[here]
+        multiplier[at[here]] = np.clip(wanted[at], found.least, found.most)[here]
+        first[at] = np.where(found.raises, tried + 1, first[at])
+        last[at] = np.where(found.raises, last[at], tried - 1)
+        at = at[~here & (first[at] <= last[at])]
+    return bias, multiplier
 
 
-def _compared(line: SmallLine, stage: MultiplyAddShift, steps: _Steps, low: np.ndarray, high: np.ndarray) -> int:
+def _room(search: _Search, channels: np.ndarray, bias: np.ndarray, form: tuple[int, int, int], ends: Room) -> Room:
+    """Return what is left for the multipliers of these channels with these biases, within `ends`."""
+    offset, shift, fine = form
+    steps = search.steps.of(channels)
+    at = tuple((sums << fine) + bias[:, None] for sums in (steps.up, steps.down))
+    kink = kinks(ends.most)[:, None]
+    value = tuple(
+        (levels << shift) - offset + (0 if search.bent is None else np.where(levels <= search.bent, kink, 0))
+        for levels in (steps.reached, steps.missed)
+    )
+    return room(steps, at, value, ends)
+
+
+def _compared(line: SmallLine, stage: MultiplyAddShift, steps: KeptSteps, low: np.ndarray, high: np.ndarray) -> int:
     """Count the sums around all steps at which `line` gives what `stage` gives: all, or this generator is wrong."""
     channel = np.broadcast_to(np.arange(len(low))[:, None], steps.up.shape)
     for sums in (steps.up, np.clip(steps.down, low[:, None], high[:, None])):
