@@ -28,17 +28,20 @@ module ms_lane #(
         wire signed [PRODUCT_BITS-1:0] negative = -wide;
         always_ff @(posedge clk) product <= weight[0] ? negative : wide;
     end else if (WEIGHT_BITS <= 4) begin : narrow
-        wire signed [(WEIGHT_BITS+1)*PRODUCT_BITS-1:0] parts;
-        assign parts[0 +: PRODUCT_BITS] = '0;
-        for (genvar i = 0; i < WEIGHT_BITS; i++) begin : bit_of_weight
-            wire signed [PRODUCT_BITS-1:0] part = {PRODUCT_BITS{weight[i]}} & (wide <<< i);
-            if (i < WEIGHT_BITS - 1) begin : adds
-                assign parts[(i+1)*PRODUCT_BITS +: PRODUCT_BITS] = parts[i*PRODUCT_BITS +: PRODUCT_BITS] + part;
-            end else begin : subtracts
-                assign parts[(i+1)*PRODUCT_BITS +: PRODUCT_BITS] = parts[i*PRODUCT_BITS +: PRODUCT_BITS] - part;
-            end
+        // Each bit of the weight takes or leaves the activation, shifted; the highest one is the sign.
+        wire signed [PRODUCT_BITS-1:0] two = weight[1] ? wide <<< 1 : '0;
+        // verilator lint_off UNUSEDSIGNAL
+        wire signed [PRODUCT_BITS-1:0] four = weight[WEIGHT_BITS > 2 ? 2 : 1] ? wide <<< 2 : '0;
+        // verilator lint_on UNUSEDSIGNAL
+        wire signed [PRODUCT_BITS-1:0] one = weight[0] ? wide : '0;
+        if (WEIGHT_BITS == 2) begin : two_bits
+            always_ff @(posedge clk) product <= one - two;
+        end else if (WEIGHT_BITS == 3) begin : three_bits
+            always_ff @(posedge clk) product <= one + two - four;
+        end else begin : four_bits
+            wire signed [PRODUCT_BITS-1:0] eight = weight[WEIGHT_BITS-1] ? wide <<< 3 : '0;
+            always_ff @(posedge clk) product <= one + two + four - eight;
         end
-        always_ff @(posedge clk) product <= signed'(parts[WEIGHT_BITS*PRODUCT_BITS +: PRODUCT_BITS]);
     end else begin : multiplier
         always_ff @(posedge clk) product <= x * signed'(weight);
     end

@@ -9,7 +9,7 @@ module ms_layer #(
     parameter int CHANNEL_BITS = 8,
     parameter int ROW_BITS = 4,
     parameter int TABLE_BITS = 4,
-    parameter int ACTIVATION_BITS = 8
+    parameter int LEVEL_BITS = 8
 ) (
     input  logic                       clk,
     input  logic                       rst_n,
@@ -20,6 +20,8 @@ module ms_layer #(
     output logic                       to_stream,
     output logic                       on_start,
     output logic                       ends_frame,
+    output logic                       even,
+    output logic                       looks_up,
     output logic                       row_step,
     output logic [3:0]                 shift,
     output logic [3:0]                 halvings,
@@ -33,8 +35,8 @@ module ms_layer #(
     output logic [ROW_BITS-1:0]        row,
     output logic [TABLE_BITS-1:0]      table_row,
     output logic [TABLE_BITS-1:0]      table_step,
-    output logic signed [ACTIVATION_BITS-1:0] low,
-    output logic signed [ACTIVATION_BITS-1:0] high
+    output logic signed [LEVEL_BITS-1:0] low,
+    output logic signed [LEVEL_BITS-1:0] high
 );
     localparam int WORDS = 24;
     localparam int DEPTH = LAYERS * WORDS;
@@ -76,7 +78,7 @@ module ms_layer #(
     always_ff @(posedge clk)
         if (there) begin
             if (place == 0) {ends_frame, on_start, to_stream, single, kind} <= word[7:0];
-            if (place == 1) {row_step, shift, halvings} <= word[8:0];
+            if (place == 1) {even, looks_up, row_step, shift, halvings} <= word[10:0];
             if (place == 14) read <= word[ADDRESS_BITS-1:0];
             if (place == 15) weight <= word[WEIGHT_BITS-1:0];
             if (place == 16) write <= word[ADDRESS_BITS-1:0];
@@ -85,8 +87,8 @@ module ms_layer #(
             if (place == 19) row <= word[ROW_BITS-1:0];
             if (place == 20) table_row <= word[TABLE_BITS-1:0];
             if (place == 21) table_step <= word[TABLE_BITS-1:0];
-            if (place == 22) low <= word[ACTIVATION_BITS-1:0];
-            if (place == 23) high <= word[ACTIVATION_BITS-1:0];
+            if (place == 22) low <= word[LEVEL_BITS-1:0];
+            if (place == 23) high <= word[LEVEL_BITS-1:0];
         end
 
     for (genvar i = 0; i < 6; i++) begin : loop  // the innermost first

@@ -28,7 +28,11 @@ module ms_machine #(
     parameter int TABLE_BITS = 4,
     parameter int TABLE_BANK = 16,
     parameter int THRESHOLD_BITS = 20,
-    parameter int HALVINGS = 4,
+    parameter int HALVINGS = 4,      // of a search, at most; 0 where there is none
+    parameter int LEVEL_BITS = 8,    // of what a line gives before its table
+    parameter int VALUES = 0,        // words of tables
+    parameter int VALUES_BANK = 16,
+    parameter int EVEN = 0,          // whether a line rounds halves to even
     parameter int LAYERS = 1,
     parameter int WORD_BITS = 16,
     parameter int PROGRAM_BANK = 32,
@@ -53,7 +57,7 @@ module ms_machine #(
     localparam int TAG_BITS = ADDRESS_BITS + 2;
 
     // The layer that runs.
-    wire fetch, ready, single, to_stream, on_start, ends_frame, row_step;
+    wire fetch, ready, single, to_stream, on_start, ends_frame, even, looks_up, row_step;
     wire [3:0] kind, shift, halvings;
     wire [6*COUNT_BITS-1:0] counts;
     wire [6*ADDRESS_BITS-1:0] jumps;
@@ -62,19 +66,19 @@ module ms_machine #(
     wire [CHANNEL_BITS-1:0] channels;
     wire [ROW_BITS-1:0] row;
     wire [TABLE_BITS-1:0] table_row, table_step;
-    wire signed [BITS-1:0] low, high;
+    wire signed [LEVEL_BITS-1:0] low, high;
     ms_layer #(
         .LAYERS(LAYERS), .WORD_BITS(WORD_BITS), .BANK(PROGRAM_BANK), .ADDRESS_BITS(ADDRESS_BITS),
         .WEIGHT_BITS(WEIGHT_ROW_BITS), .COUNT_BITS(COUNT_BITS), .CHANNEL_BITS(CHANNEL_BITS), .ROW_BITS(ROW_BITS),
-        .TABLE_BITS(TABLE_BITS), .ACTIVATION_BITS(BITS)
+        .TABLE_BITS(TABLE_BITS), .LEVEL_BITS(LEVEL_BITS)
     ) layer (
-        .clk, .rst_n, .fetch, .ready, .kind, .single, .to_stream, .on_start, .ends_frame, .row_step, .shift, .halvings,
-        .counts, .jumps, .read, .weight, .write, .channels, .write_jump, .row, .table_row, .table_step, .low, .high
+        .clk, .rst_n, .fetch, .ready, .kind, .single, .to_stream, .on_start, .ends_frame, .even, .looks_up, .row_step,
+        .shift, .halvings, .counts, .jumps, .read, .weight, .write, .channels, .write_jump, .row, .table_row, .table_step, .low, .high
     );
 
     // What it does, step by step.
     wire start, step, first, last, done, stored;
-    wire searches = halvings != 0;
+    wire searches = HALVINGS != 0 && halvings != 0;
     wire in_file = searches || to_stream;
     wire [ADDRESS_BITS-1:0] frame_address, address;
     wire [WEIGHT_ROW_BITS-1:0] weight_address;
@@ -151,10 +155,12 @@ module ms_machine #(
         .SUM_BITS(SUM_BITS), .MULTIPLIER_BITS(MULTIPLIER_BITS), .OFFSET_BITS(OFFSET_BITS), .VALUE_BITS(VALUE_BITS),
         .ROWS(ROWS), .ROW_BITS(ROW_BITS), .ROW_BANK(ROW_BANK), .THRESHOLDS(THRESHOLDS),
         .THRESHOLD_BITS(THRESHOLD_BITS), .TABLE_BITS(TABLE_BITS), .TABLE_BANK(TABLE_BANK), .HALVINGS(HALVINGS),
-        .SHIFTS(SHIFTS), .SHIFT(SHIFT), .BITS(BITS), .TAG_BITS(TAG_BITS)
+        .SHIFTS(SHIFTS), .SHIFT(SHIFT), .LEVEL_BITS(LEVEL_BITS), .VALUES(VALUES), .VALUES_BANK(VALUES_BANK), .EVEN(EVEN),
+        .BITS(BITS), .TAG_BITS(TAG_BITS)
     ) requantise (
         .clk, .rst_n, .valid(take), .sum(kind == MACS ? of_lanes : element), .row(row_now), .table_row(table_now),
-        .tag({final_one, group_end, store_address}), .shift, .halvings, .low, .high, .out_valid, .out, .out_tag
+        .tag({final_one, group_end, store_address}), .shift, .even, .looks_up, .halvings, .low, .high,
+        .out_valid, .out, .out_tag
     );
 
     // The output stream.

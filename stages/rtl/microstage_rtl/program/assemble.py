@@ -25,7 +25,7 @@ def assemble(network: RtlNetwork, lanes: int) -> MachineProgram:
     where = placed(calls)
     memories = _Memories(lanes)
     layers = [memories.layer(call, stage, where) for call, stage in zip(calls, stages)]
-    values = [(int(v.min()), int(v.max())) for call, stage in zip(calls, stages) for v in [_values(call, stage)]]
+    products = [(int(v.min()), int(v.max())) for call, stage in zip(calls, stages) for v in [_products(call, stage)]]
     macs = [call.x.ends for call in calls if call.kind == "macs"]
     return MachineProgram(
         layers,
@@ -34,12 +34,13 @@ def assemble(network: RtlNetwork, lanes: int) -> MachineProgram:
         memories.weights.array(),
         memories.constants.array()[:, 0],
         memories.constants.array()[:, 1],
-        memories.thresholds(max(high for _, high in values)),
+        memories.thresholds(max(high for _, high in products)),
+        memories.values.array()[:, 0],
         [_port(n, t) for n, t in network.inputs.items()],
         [_port(n, t) for n, t in network.outputs.items()],
         _hull([call.sums for call in calls]),
-        _hull(values),
-        _hull([(stage.low, stage.high) for stage in stages] + [t.ends for t in network.inputs.values()]),
+        _hull(products),
+        _hull([stage.ends for stage in stages] + [t.ends for t in network.inputs.values()]),
         _hull(macs or [(0, 0)]),
         {n: (_completed(calls, t), where[t.buffer] + t.offset, t.shape) for n, t in network.tensors.items()},
         network.states,
@@ -59,7 +60,7 @@ def _hull(ends: list[tuple[int, int]]) -> tuple[int, int]:
     return min(low for low, _ in ends), max(high for _, high in ends)
 
 
-def _values(call: Call, stage: Requantisation) -> np.ndarray:
+def _products(call: Call, stage: Requantisation) -> np.ndarray:
     ends = [end * stage.multiplier + stage.offset for end in call.sums]
     return np.concatenate([np.broadcast_arrays(*ends)[i].ravel() for i in (0, 1)])
 
@@ -90,7 +91,7 @@ class _Rows:
 class _Memories:
     def __init__(self, lanes: int) -> None:
         self.lanes = lanes
-        self.weights, self.constants = _Rows(lanes), _Rows(2)
+        self.weights, self.constants, self.values = _Rows(lanes), _Rows(2), _Rows(1)
         self.tables: list[tuple[int, np.ndarray, int]] = []
         self.levels = 0
 
@@ -127,6 +128,8 @@ class _Memories:
             stage.shift,
             stage.low,
             stage.high,
+            stage.values is not None,
+            stage.even,
             y is None,
             call.on_start,
             call.last,
@@ -143,7 +146,9 @@ class _Memories:
         return np.ascontiguousarray(np.pad(rows, ((0, 0), (0, self.lanes - lanes))))
 
     def _table(self, stage: Requantisation) -> tuple[int, int]:
-        """Return where the thresholds of `stage` begin and how far apart its rows are; 0 without any."""
+        """Return where the thresholds or values of `stage` begin and how far apart its rows are; 0 without any."""
+        if stage.values is not None:
+            return self.values.place(stage.values[:, None]) - stage.low, 0
         if stage.thresholds is None:
             return 0, 0
         size = 1 << stage.steps

@@ -8,7 +8,7 @@ import numpy as np
 
 from microstage.errors import VerificationError
 from microstage.signals.settle import rescaled
-from microstage_rtl.program.program import MachineLayer, MachineProgram
+from microstage_rtl.program.program import HELD, MachineLayer, MachineProgram
 
 __all__ = ["RunningMachine"]
 
@@ -76,15 +76,23 @@ class RunningMachine:
         _within(layer, sums, program.sums)
         rows = layer.constants + channel * layer.constants_step
         value = sums * program.multipliers[rows] + program.offsets[rows]
-        _within(layer, value, program.values)
+        _within(layer, value, program.products)
         if not layer.halvings:
-            return np.clip(value >> layer.shift, layer.low, layer.high)
+            return self._line(layer, value)
         found = np.zeros_like(value)
         for first in np.unique(layer.table + channel * layer.table_step):
             here = layer.table + channel * layer.table_step == first
             table = program.thresholds[first : first + (1 << layer.halvings) - 1]
             found[:, here] = np.searchsorted(table, value[:, here], side="right")
         return layer.low + found
+
+    def _line(self, layer: MachineLayer, value: np.ndarray) -> np.ndarray:
+        """Return the integers of a line, or of the table behind it."""
+        level = value >> layer.shift
+        if layer.even:
+            level = level - ((value & (1 << layer.shift) - 1 == 0) & level)
+        level = np.clip(level, layer.low, layer.high)
+        return self.program.values[layer.table + level] if layer.looks_up else level
 
 
 def _chunks(layer: MachineLayer, count: int) -> Iterable[range]:
@@ -97,8 +105,7 @@ def _element(kind: str, x: np.ndarray) -> np.ndarray:
     if kind == "difference":
         return x[..., 0] - x[..., 1:].sum(axis=-1)
     if kind == "rescale":
-        most = (1 << 20) - 1
-        return np.clip(rescaled(x[..., 0], x[..., 1]), -most, most)
+        return np.clip(rescaled(x[..., 0], x[..., 1]), -HELD, HELD)
     plain = {"sum": np.sum, "product": np.prod, "largest": np.max, "smallest": np.min, "place": np.argmax}
     return plain[kind](x, axis=-1)
 

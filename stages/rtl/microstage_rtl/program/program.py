@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["KINDS", "MachineLayer", "StreamPort", "MachineProgram"]
+__all__ = ["HELD", "KINDS", "MachineLayer", "StreamPort", "MachineProgram"]
 
 KINDS = ("macs", "sum", "difference", "product", "largest", "smallest", "place", "rescale", "input")
 """What a call does with the integers of each window, in the order of the machine's codes.
@@ -17,6 +17,9 @@ first largest, and the first over two to the power of the second, halves rounded
 `input` takes beats from the stream.
 """
 
+HELD = (1 << 20) - 1
+"What rescaled integers are held to: the largest size of a state that follows the gain."
+
 
 @dataclass(frozen=True)
 class MachineLayer:
@@ -25,7 +28,8 @@ class MachineLayer:
     `counts` and `strides` are of six loops, the outermost first; `depth` integers make one result. `single`: one result
     in a group, not one for each lane. Results of `channels` go to consecutive words from `write` on, and the next ones
     begin `row` words behind these. `constants`: the first row of multiplier and offset; `constants_step` is 1 where
-    each channel has its own. `table`, `table_step`, `halvings` likewise say where thresholds are.
+    each channel has its own. `table`, `table_step`, `halvings` likewise say where thresholds are; of a layer that
+    `looks_up`, the value of level k is word `table` + k.
     """
 
     name: str
@@ -46,6 +50,8 @@ class MachineLayer:
     shift: int
     low: int
     high: int
+    looks_up: bool = False
+    even: bool = False
     to_stream: bool = False
     on_start: bool = False
     last: bool = False
@@ -83,7 +89,8 @@ class StreamPort:
 
 @dataclass
 class MachineProgram:
-    """`weights` int64 [rows, lanes], `multipliers` and `offsets` int64 [rows], `thresholds` int64 [values].
+    """`weights` int64 [rows, lanes], `multipliers` and `offsets` int64 [rows], `thresholds` and `values`, of
+    tables, int64 [words].
 
     `words` activations in memory; `places`: {tensor of the graphs: (layer that completes it, first word, shape)}.
     """
@@ -95,11 +102,12 @@ class MachineProgram:
     multipliers: np.ndarray
     offsets: np.ndarray
     thresholds: np.ndarray
+    values: np.ndarray
     inputs: list[StreamPort]
     outputs: list[StreamPort]
     sums: tuple[int, int]
     "The least and the greatest result before requantisation."
-    values: tuple[int, int]
+    products: tuple[int, int]
     "The same of sum * multiplier + offset."
     reach: tuple[int, int]
     "The least and the greatest activation."

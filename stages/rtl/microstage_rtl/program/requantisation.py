@@ -1,9 +1,12 @@
-"""What the machine makes of an exact sum: a line, or a line and a count of thresholds.
+"""What the machine makes of an exact sum: a line, a line and a table, or a line and a count of thresholds.
 
     line     clip((sum * multiplier + offset) >> shift, low, high)
+    table    values[line - low]
     search   low + number of thresholds that sum * multiplier + offset reaches
 
-`multiplier` and `offset` are one for all channels, or one for each; so are rows of thresholds.
+Lines that are `even` give one less where what the shift cuts off is zero and the result would be odd: with half a step
+in `offset`, halves go to the even neighbour. `multiplier` and `offset` are one for all channels, or one for each; so
+are rows of thresholds.
 """
 
 from __future__ import annotations
@@ -12,18 +15,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from microstage.requantise import MultiplyAddShift, Search, Shared, fit_affine, fit_shared
+from microstage.requantise import MultiplyAddShift, Search, Shared, fit_affine, fit_shared, fit_tabled, trimmed
 
 __all__ = ["MULTIPLIER_BITS", "Requantisation", "counted", "raw"]
 
-MULTIPLIER_BITS = 18
-"Of a multiplier with its sign, at most: what one factor of a multiplier of these devices takes."
+MULTIPLIER_BITS = 30
+"Of a multiplier with its sign, at most: two factors of the multipliers of these devices, and a few bits left."
 _ONE = np.ones(1, np.int64)
+_DIRECT = 1024
+"Sums that a table may have a value for each of."
 
 
 @dataclass(frozen=True, eq=False)
 class Requantisation:
-    """Hold what a result goes through; `thresholds` int64 [rows, levels], ascending, None of a line."""
+    """Hold what a result goes through.
+
+    `values` int64 [high - low + 1] of a table, `thresholds` int64 [rows, levels], ascending, of a search, else None.
+    """
 
     multiplier: np.ndarray
     offset: np.ndarray
@@ -31,37 +39,22 @@ class Requantisation:
     low: int
     high: int
     thresholds: np.ndarray | None = None
+    values: np.ndarray | None = None
+    even: bool = False
 
     @property
     def steps(self) -> int:
-        """Count the halvings of a search, 0 of a line."""
+        """Count the halvings of a search, 0 of anything else."""
         return 0 if self.thresholds is None else int(self.thresholds.shape[1]).bit_length()
 
-    def values(self, sums: np.ndarray, channel: np.ndarray) -> np.ndarray:
-        """Return sum * multiplier + offset."""
-        return sums * _of(self.multiplier, channel) + _of(self.offset, channel)
-
-    def apply(self, sums: np.ndarray, channel: np.ndarray) -> np.ndarray:
-        """Return the integers for `sums` of channels `channel`, both of one shape."""
-        value = self.values(sums, channel)
-        if self.thresholds is None:
-            return np.clip(value >> self.shift, self.low, self.high)
-        counts = np.empty(sums.shape, np.int64)
-        rows = channel if len(self.thresholds) > 1 else np.zeros_like(channel)
-        for row in np.unique(rows):
-            here = rows == row
-            counts[here] = np.searchsorted(self.thresholds[row], value[here], side="right")
-        return self.low + counts
+    @property
+    def ends(self) -> tuple[int, int]:
+        """Return the least and the greatest integer that is stored."""
+        return (self.low, self.high) if self.values is None else (int(self.values.min()), int(self.values.max()))
 
     def raised_shift(self, by: int) -> Requantisation:
         """Return the same line with a shift that is larger by so much."""
         return replace(self, multiplier=self.multiplier << by, offset=self.offset << by, shift=self.shift + by)
-
-    @property
-    def bits(self) -> int:
-        """Count the bits of its constants: offsets, multipliers where channels differ in them, thresholds."""
-        constants = [a for a in (self.multiplier, self.offset, self.thresholds) if a is not None and a.size > 1]
-        return sum(a.size * (int(np.abs(a).max()).bit_length() + 1) for a in constants)
 
 
 def raw(low: int, high: int, offset: np.ndarray | int = 0, multiplier: np.ndarray | int = 1) -> Requantisation:
@@ -70,25 +63,38 @@ def raw(low: int, high: int, offset: np.ndarray | int = 0, multiplier: np.ndarra
 
 
 def counted(search: Search, low: np.ndarray, high: np.ndarray) -> Requantisation:
-    """Return the smallest form that equals `search` (of scale 1) at every sum in low..high, int64 [channels]."""
-    rows = len(search.thresholds)
-    ends = (low.min(), high.max()) if rows == 1 else (low, high)
-    line = fit_affine(search, *ends)
-    if line is not None and _plain(line):
+    """Return a form that equals `search` (of scale 1) at every sum in low..high, int64 [channels].
+
+    A line where there is one, else a table behind a line, else thresholds: the first two give an integer each clock.
+    """
+    search, low, high = trimmed(search, low, high)
+    line = fit_affine(search, low, high, kinks=False)
+    if line is not None and _fits(line):
         return _of_line(line)
-    shared = fit_shared(search, *ends)
+    tabled = fit_tabled(search, low, high)
+    if tabled is not None and _fits(tabled.line):
+        return replace(_of_line(tabled.line), values=tabled.values)
+    if len(search.thresholds) == 1 and int(high[0]) - int(low[0]) < _DIRECT:
+        return _of_each(search, int(low[0]), int(high[0]))
+    shared = fit_shared(search, low, high)
     if shared is not None:
         return _of_shared(shared)
-    held = np.clip(search.thresholds, *(np.broadcast_to(end, rows)[:, None] for end in (ends[0], ends[1] + 1)))
-    return _of_search(held, np.zeros(1, np.int64), _ONE, search.bias)
+    return _of_search(search.thresholds, np.zeros(1, np.int64), _ONE, search.bias)
 
 
-def _plain(line: MultiplyAddShift) -> bool:
-    return line.kink is None and not line.even and int(np.abs(line.multiplier).max()) < 1 << MULTIPLIER_BITS - 1
+def _fits(line: MultiplyAddShift) -> bool:
+    return line.kink is None and not line.odd and int(np.abs(line.multiplier).max()) < 1 << MULTIPLIER_BITS - 1
 
 
 def _of_line(line: MultiplyAddShift) -> Requantisation:
-    return Requantisation(_alike(line.multiplier), _alike(line.offset), line.shift, line.low, line.high)
+    offset = line.offset + (1 << line.shift - 1 if line.even else 0)
+    return Requantisation(_alike(line.multiplier), _alike(offset), line.shift, line.low, line.high, even=line.even)
+
+
+def _of_each(search: Search, low: int, high: int) -> Requantisation:
+    """Return a table of what each sum gives."""
+    sums = np.arange(low, high + 1)
+    return replace(raw(low, high), values=search.apply(sums, np.zeros_like(sums)))
 
 
 def _of_shared(shared: Shared) -> Requantisation:
@@ -106,7 +112,3 @@ def _row(value: np.ndarray | int) -> np.ndarray:
 def _alike(row: np.ndarray) -> np.ndarray:
     """Return one constant where all channels have the same."""
     return row[:1] if row.size and (row == row[0]).all() else row
-
-
-def _of(row: np.ndarray, channel: np.ndarray) -> np.ndarray:
-    return row[channel] if row.size > 1 else row[0]

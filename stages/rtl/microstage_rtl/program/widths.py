@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from microstage_rtl.program.program import KINDS, MachineLayer, MachineProgram
+from microstage_rtl.program.program import HELD, KINDS, MachineLayer, MachineProgram
 from microstage_rtl.program.words import WORDS, Fields
 
 __all__ = ["BLOCKS", "Widths", "bank_of", "blocks_of", "signed_bits"]
@@ -49,15 +49,16 @@ class Widths:
         """Return every parameter by its name."""
         p, fields = self.program, Fields(self.program)
         weight_bits = self.weight_bits
-        held = -1 if any(layer.kind == "rescale" for layer in p.layers) else 0
+        held = [-HELD, HELD] if any(layer.kind == "rescale" for layer in p.layers) else []
         bits = signed_bits(*p.reach)
-        sums = max(signed_bits(*p.sums), bits, 21 if held else 0)
+        sums = max(signed_bits(*p.sums, *held), bits)
         multiplier = signed_bits(int(p.multipliers.min()), int(p.multipliers.max()))
         offset = signed_bits(int(p.offsets.min()), int(p.offsets.max()))
+        level = max(bits, signed_bits(*(end for layer in p.layers for end in (layer.low, layer.high))))
         threshold = signed_bits(int(p.thresholds.min()), int(p.thresholds.max()))
-        halvings = max(1, *(layer.halvings for layer in p.layers))
+        halvings = max(layer.halvings for layer in p.layers)
         shifts = fields.shifts
-        value = max(signed_bits(*p.values), threshold, bits, offset)
+        value = max(signed_bits(*p.products), threshold, level, offset)
         rows = {
             "LANES": p.lanes,
             "BITS": bits,
@@ -71,7 +72,7 @@ class Widths:
             "WEIGHT_BANK": bank_of(len(p.weights), p.lanes * weight_bits),
             "COUNT_BITS": max(self.loop_bits),
             "CHANNEL_BITS": max(1, *((layer.channels - 1).bit_length() for layer in p.layers)),
-            "HELD": (1 << 20) - 1,
+            "HELD": HELD,
             "ROWS": len(p.multipliers),
             "ROW_BITS": _address_bits(len(p.multipliers)),
             "ROW_BANK": bank_of(len(p.multipliers), multiplier + offset),
@@ -80,10 +81,14 @@ class Widths:
             "VALUE_BITS": value,
             "SHIFTS": len(shifts),
             "THRESHOLDS": len(p.thresholds),
-            "TABLE_BITS": max(_address_bits(len(p.thresholds)), halvings + 1),
+            "TABLE_BITS": max(_address_bits(len(p.thresholds)), _address_bits(len(p.values)), halvings + 1),
             "TABLE_BANK": bank_of(len(p.thresholds), threshold),
             "THRESHOLD_BITS": threshold,
             "HALVINGS": halvings,
+            "LEVEL_BITS": level,
+            "VALUES": len(p.values) if any(layer.looks_up for layer in p.layers) else 0,
+            "VALUES_BANK": bank_of(len(p.values), bits),
+            "EVEN": int(any(layer.even for layer in p.layers)),
             "LAYERS": len(p.layers),
             "IN_WIDTH": -(-signed_bits(*(end for port in p.inputs for end in (port.low, port.high))) // 8) * 8,
             "OUT_WIDTH": -(-signed_bits(*(end for port in p.outputs for end in (port.low, port.high))) // 8) * 8,
@@ -91,9 +96,10 @@ class Widths:
         rows["IN_WIDTH"] = max(rows["IN_WIDTH"], -(-bits // 8) * 8)
         rows["OUT_WIDTH"] = max(rows["OUT_WIDTH"], 8)
         rows["WORD_BITS"] = max(
-            9,
+            11,
             *(rows[name] for name in ("ADDRESS_BITS", "WEIGHT_ROW_BITS", "COUNT_BITS", "CHANNEL_BITS", "ROW_BITS")),
             rows["TABLE_BITS"],
+            level,
             bits,
         )
         rows["PROGRAM_BANK"] = bank_of(WORDS * len(p.layers), rows["WORD_BITS"])
@@ -131,7 +137,8 @@ class Widths:
             "activations": p["WORDS"] * p["BITS"],
             "weights": p["WEIGHT_ROWS"] * p["LANES"] * p["WEIGHT_BITS"],
             "constants": p["ROWS"] * (p["MULTIPLIER_BITS"] + p["OFFSET_BITS"]),
-            "thresholds": p["THRESHOLDS"] * p["THRESHOLD_BITS"],
+            "thresholds": p["THRESHOLDS"] * p["THRESHOLD_BITS"] if p["HALVINGS"] else 0,
+            "values": p["VALUES"] * p["BITS"],
             "program": p["LAYERS"] * WORDS * p["WORD_BITS"],
         }
 

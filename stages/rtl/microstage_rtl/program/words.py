@@ -29,7 +29,11 @@ class Fields:
         control = sum(flag << 7 - place for place, flag in enumerate(flags)) | KINDS.index(layer.kind)
         return [
             control,
-            layer.constants_step << 8 | self.shifts.index(layer.shift) << 4 | layer.halvings,
+            layer.even << 10
+            | layer.looks_up << 9
+            | layer.constants_step << 8
+            | self.shifts.index(layer.shift) << 4
+            | layer.halvings,
             *(count - 1 for count in layer.counts[::-1]),
             *_jumps(layer)[::-1],
             layer.read,

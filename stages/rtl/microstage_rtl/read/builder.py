@@ -11,14 +11,13 @@ import numpy as np
 
 from microstage.errors import ModelError
 from microstage_rtl.program.call import Call, HeldTensor, HeldWords
+from microstage_rtl.program.program import HELD
 from microstage_rtl.program.requantisation import Requantisation, raw
 from microstage_rtl.read.windows import WindowsOf
 
-__all__ = ["HELD", "Builder", "Sums"]
+__all__ = ["Builder", "Sums"]
 
 _ONE = (1, 0)
-HELD = (1 << 20) - 1
-"What rescaled integers are held to: the largest size of a state that follows the gain."
 _FURTHEST = 3
 "Loops that a copy walks along."
 

@@ -18,7 +18,7 @@ __all__ = ["CORE", "write_folder"]
 
 CORE = (
     "ms_rom_bank ms_rom ms_ram ms_counter ms_loops ms_layer ms_sequencer ms_lane ms_macs ms_rescale ms_elements"
-    " ms_drain ms_search ms_requantise ms_stream_out ms_machine"
+    " ms_drain ms_search ms_multiply ms_requantise ms_stream_out ms_machine"
 ).split()
 "The machine's modules, in the order in which they are read."
 
@@ -92,7 +92,10 @@ def _memories(folder: Path, program: MachineProgram, widths: Widths) -> None:
     _hex(folder, "weights", p["WEIGHT_BANK"], [p["WEIGHT_BITS"]] * p["LANES"], weights[:, ::-1])
     constants = np.stack([program.multipliers, program.offsets], axis=1)
     _hex(folder, "rows", p["ROW_BANK"], [p["MULTIPLIER_BITS"], p["OFFSET_BITS"]], constants)
-    _hex(folder, "thresholds", p["TABLE_BANK"], [p["THRESHOLD_BITS"]], program.thresholds[:, None])
+    if p["HALVINGS"]:
+        _hex(folder, "thresholds", p["TABLE_BANK"], [p["THRESHOLD_BITS"]], program.thresholds[:, None])
+    if p["VALUES"]:
+        _hex(folder, "values", p["VALUES_BANK"], [p["BITS"]], program.values[:, None])
     words = np.array([fields.of(layer) for layer in program.layers]).reshape(-1, 1)
     _hex(folder, "program", p["PROGRAM_BANK"], [p["WORD_BITS"]], words)
 
