@@ -86,7 +86,7 @@ pack unpack push pull:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Checking
-.PHONY: test lint docs docs-check reproduce prove footprint package-check
+.PHONY: test lint docs docs-check fuzz reproduce prove footprint package-check
 .PHONY: reproduce-table slurm-test quantisers bench bench-noop bench-setup bench-kernels bench-lstm bench-bnn
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
 	@$(MICROSTAGE) $@ $(typed)
@@ -97,6 +97,9 @@ lint:        ## formatter, ruff, mypy, shellcheck, hadolint, all of locked versi
 docs:        ## the pages as a site, every link checked: OPEN=1 opens it
 	@$(MICROSTAGE) $@ $(typed)
 docs-check:  ## every command of the tutorials, typed in a fresh clone, with its duration: ONLY=comtrade
+	@$(MICROSTAGE) $@ $(typed)
+
+fuzz:        ## readers of other people's files, and the C, on made-up inputs: SECONDS=600 TARGET=onnx,msn SEED=
 	@$(MICROSTAGE) $@ $(typed)
 
 reproduce:   ## STAGE=: image and stage twice, under other circumstances; every byte compared

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from microstage.errors import EnvironmentProblem, IntegrityError
+from microstage.errors import EnvironmentProblem, IntegrityError, ParameterError
 from microstage.models.user_module import FILE
 from microstage.untrusted.printable import shown
 from microstage_runner.artefacts import notes
@@ -93,7 +93,7 @@ def _run(
         modules = [name for name, source in stage.inputs.items() if source == MODULE and name in inputs]
         module = next((inputs[name].checked() / FILE for name in modules), None)
         here = recipe(stage, checkout, chosen.platform(stage), digests, about["recipe"].get("model", ""), module)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ParameterError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise IntegrityError(
             f"The bundle's sources are none of a stage ({type(error).__name__}); pack it again."
         ) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from microstage.errors import ParameterError
 from microstage_runner.declarations.parameter import Parameter, parameter
+from microstage_runner.declarations.stage_form import read_declared
 
 __all__ = [
     "BESIDE",
@@ -110,8 +110,8 @@ def needed(stages: Mapping[str, Stage], target: str) -> list[Stage]:
 
 
 def load_stage(path: Path) -> Stage:
-    """Return what one `stage.toml` declares."""
-    declared = tomllib.loads(path.read_text())
+    """Return what one `stage.toml` declares; `ParameterError` for one that is not in its form."""
+    declared = read_declared(path)
     parameters = {name: parameter(name, fields) for name, fields in declared.get("parameters", {}).items()}
     inputs = {name: fields["from"] for name, fields in declared.get("inputs", {}).items()}
     outputs = {name: said for name, said in declared["outputs"].items() if isinstance(said, str)}

@@ -160,14 +160,18 @@ class Environments:
         content = hashlib.sha256(lock.read_bytes() + _SLIM.read_bytes()).hexdigest()
         return self.folder / f"{lock.parent.name}-{version}-{content[:12]}" / "bin" / "python"
 
-    def overlay(self, lock: Path) -> Path:
-        """Return a folder for PYTHONPATH that holds `lock`'s pure Python packages, for any interpreter."""
-        target = self.folder / f"{lock.parent.name}-overlay-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+    def overlay(self, lock: Path, version: str = "") -> Path:
+        """Return a folder for PYTHONPATH that holds `lock`'s packages: of pure Python, for any interpreter, or those
+        for CPython of one `version`.
+        """
+        content = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+        target = self.folder / "-".join(filter(None, (lock.parent.name, "overlay", version, content)))
+        python = self._python(version) if version else sys.executable
         with self._lock(target.name):
             if not target.exists():
                 beside = target.with_name(target.name + ".part")
                 shutil.rmtree(beside, ignore_errors=True)
-                self._install(lock, _sources(lock, *_ALONE), "--python", sys.executable, "--target", beside)
+                self._install(lock, _sources(lock, *_ALONE), "--python", python, "--target", beside)
                 beside.rename(target)
         return target
 

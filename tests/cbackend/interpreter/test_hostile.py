@@ -13,7 +13,7 @@ from microstage_cbackend.interpreter.building import PORTABLE
 from microstage_cbackend.network_file.format.records import HEADER, SECTION
 
 HERE = Path(__file__).parent
-CORPUS = sorted((HERE / "corpus").glob("*.msn"))
+CORPUS = sorted([*(HERE / "corpus").glob("*.msn"), *(HERE.parents[1] / "fuzz/crashes/msn").glob("*.msn")])
 
 
 @pytest.fixture(scope="module")
