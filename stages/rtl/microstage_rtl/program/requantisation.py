@@ -15,12 +15,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from microstage.requantise import MultiplyAddShift, Search, Shared, fit_affine, fit_shared, fit_tabled, trimmed
+from microstage.requantise import (
+    Lines,
+    MultiplyAddShift,
+    Search,
+    Shared,
+    fit_affine,
+    fit_lines,
+    fit_shared,
+    fit_tabled,
+    trimmed,
+)
 
 __all__ = ["MULTIPLIER_BITS", "Requantisation", "counted", "raw"]
 
-MULTIPLIER_BITS = 30
-"Of a multiplier with its sign, at most: two factors of the multipliers of these devices, and a few bits left."
+MULTIPLIER_BITS = 34
+"Of a multiplier with its sign, at most: what two pieces hold that multipliers of 18 bits take (ms_multiply.sv)."
 _ONE = np.ones(1, np.int64)
 _DIRECT = 1024
 "Sums that a table may have a value for each of."
@@ -71,6 +81,9 @@ def counted(search: Search, low: np.ndarray, high: np.ndarray) -> Requantisation
     line = fit_affine(search, low, high, kinks=False)
     if line is not None and _fits(line):
         return _of_line(line)
+    lines = _of_one_shift(fit_lines(search, low, high)) if line is None and len(search.thresholds) > 1 else None
+    if lines is not None and _fits(lines):
+        return _of_line(lines)
     tabled = fit_tabled(search, low, high)
     if tabled is not None and _fits(tabled.line):
         return replace(_of_line(tabled.line), values=tabled.values)
@@ -80,6 +93,16 @@ def counted(search: Search, low: np.ndarray, high: np.ndarray) -> Requantisation
     if shared is not None:
         return _of_shared(shared)
     return _of_search(search.thresholds, np.zeros(1, np.int64), _ONE, search.bias)
+
+
+def _of_one_shift(lines: Lines | None) -> MultiplyAddShift | None:
+    """Return the same with the largest shift of all for every channel: multipliers and offsets are as much larger."""
+    if lines is None:
+        return None
+    shift = int(lines.shift.max())
+    more = shift - lines.shift
+    multiplier, offset = lines.multiplier << more, lines.offset << more
+    return MultiplyAddShift(multiplier, offset, shift, lines.low, lines.high)
 
 
 def _fits(line: MultiplyAddShift) -> bool:

@@ -14,6 +14,8 @@ __all__ = ["BLOCKS", "Widths", "bank_of", "blocks_of", "signed_bits"]
 
 BLOCKS = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 "Words and bits that one block RAM of 18 kbit (ECP5, 7-series) can have."
+_MOST_BANKS = 26
+"Files of one memory are told apart by a letter."
 
 
 def signed_bits(*ends: int) -> int:
@@ -22,20 +24,19 @@ def signed_bits(*ends: int) -> int:
 
 
 def blocks_of(depth: int, width: int) -> int:
-    """Count the block RAMs of a memory of one bank."""
-    return min(-(-depth // words) * -(-width // bits) for words, bits in BLOCKS)
+    """Count the block RAMs of one bank of at most 16,384 words: as many side by side as its width takes."""
+    return next(-(-width // bits) for words, bits in BLOCKS if depth <= words)
 
 
 def bank_of(depth: int, width: int) -> int:
-    """Return the words of a bank, a power of two, with which a memory takes the fewest block RAMs."""
+    """Return the words of a bank with which a memory takes the fewest block RAMs, and then has the fewest banks."""
 
     def cost(bank: int) -> int:
         full, rest = divmod(depth, bank)
         return full * blocks_of(bank, width) + (blocks_of(rest, width) if rest else 0)
 
-    most = 1 << max(0, (depth - 1).bit_length())
-    banks = [1 << bits for bits in range(most.bit_length() - 1, 7, -1) if depth <= 26 << bits] or [most]
-    return min(banks, key=lambda bank: (cost(bank), -bank))
+    banks = [words for words, _ in BLOCKS if depth <= words * _MOST_BANKS] or [BLOCKS[-1][0]]
+    return min(banks, key=lambda bank: (cost(bank), -(-depth // bank)))
 
 
 @dataclass(frozen=True)
