@@ -12,37 +12,35 @@
 
 enum { MS_FARTHEST_MVE = 21844 }; /* filters of which four positions lie within offsets of 16 bits */
 
-/* All filters of four positions from p on, whose patches lie 16 bytes of each in turn. */
-MS_INLINE void ms_four_positions_mve(const ms_layer_mve *layer, const uint8_t *patches, int32_t p, const int32_t bits)
+/* Some filters of four positions from p on, whose patches lie 16 bytes of each in turn. */
+MS_INLINE void ms_four_positions_mve(ms_layer_mve *layer, const uint8_t *patches, int32_t p, const int32_t bits)
 {
-    const int32_t filters = layer->shape->filters, blocks = layer->blocks;
-    const ms_end_mve end = ms_begin_end_mve(layer->y, filters, layer->stage);
-    const uint8_t *w = layer->w;
-    for (int32_t f = 0; f < filters; f += 2, w += 32 * blocks) {
+    const int32_t past = layer->past, blocks = layer->blocks;
+    const uint8_t *w = layer->w + 16 * blocks * layer->first;
+    for (int32_t f = layer->first; f < past; f += 2, w += 32 * blocks) {
         const ms_pair_mve sums = ms_dot_4x2_mve(patches, w, blocks, bits);
-        ms_end_4x2_mve(sums.a, sums.b, p, f, &end);
+        ms_end_4x2_mve(sums.a, sums.b, p, f, &layer->end);
     }
 }
 
-/* All filters of position p. */
-MS_INLINE void ms_one_position_mve(const ms_layer_mve *layer, const uint8_t *patch, int32_t p, const int32_t bits)
+/* Some filters of position p. */
+MS_INLINE void ms_one_position_mve(ms_layer_mve *layer, const uint8_t *patch, int32_t p, const int32_t bits)
 {
-    const int32_t filters = layer->shape->filters, blocks = layer->blocks;
-    const ms_end_mve end = ms_begin_end_mve(layer->y, filters, layer->stage);
-    const uint8_t *w = layer->w;
-    for (int32_t f = 0; f < filters; f += 4, w += 64 * blocks) {
-        ms_end_1x4_mve(ms_dot_1x4_mve(patch, w, blocks, bits), p, f, &end);
+    const int32_t past = layer->past, blocks = layer->blocks;
+    const uint8_t *w = layer->w + 16 * blocks * layer->first;
+    for (int32_t f = layer->first; f < past; f += 4, w += 64 * blocks) {
+        ms_end_1x4_mve(ms_dot_1x4_mve(patch, w, blocks, bits), p, f, &layer->end);
     }
 }
 
 /* Functions for each width: a network has the ones that it calls. */
-typedef void ms_positions_mve(const ms_layer_mve *layer, const uint8_t *patches, int32_t p);
+typedef void ms_positions_mve(ms_layer_mve *layer, const uint8_t *patches, int32_t p);
 #define MS_POSITIONS_MVE(bits)                                                                                    \
-    static MS_ONCE void ms_four_##bits##_mve(const ms_layer_mve *layer, const uint8_t *patches, int32_t p)         \
+    static MS_ONCE void ms_four_##bits##_mve(ms_layer_mve *layer, const uint8_t *patches, int32_t p)         \
     {                                                                                                             \
         ms_four_positions_mve(layer, patches, p, bits);                                                           \
     }                                                                                                             \
-    static MS_ONCE void ms_one_##bits##_mve(const ms_layer_mve *layer, const uint8_t *patch, int32_t p)            \
+    static MS_ONCE void ms_one_##bits##_mve(ms_layer_mve *layer, const uint8_t *patch, int32_t p)            \
     {                                                                                                             \
         ms_one_position_mve(layer, patch, p, bits);                                                               \
     }
@@ -51,36 +49,60 @@ MS_POSITIONS_MVE(4)
 MS_POSITIONS_MVE(2)
 MS_POSITIONS_MVE(1)
 
-/* scratch: what the sums of four positions start from, then their patches. */
-static MS_ONCE void ms_all_positions_mve(const ms_layer_mve *layer, void *scratch, ms_positions_mve *four, ms_positions_mve *one)
+/* What is stored for the lanes of `count` positions from p on, of the filters from layer->first on. */
+static MS_ONCE void ms_levels_mve(ms_layer_mve *layer, int32_t p, int32_t count)
 {
-    const int32_t positions = layer->shape->out_height * layer->shape->out_width, half = 1 << (layer->shape->bits - 1);
-    const int32_t whole = layer->shape->filters > MS_FARTHEST_MVE ? 0 : positions & ~3;
-    int32_t *start = scratch, p = 0;
-    uint8_t *patches = (uint8_t *)(start + 4);
-
-    for (; p < whole; p += 4) {
-        for (int32_t r = 0; r < 4; r++) {
-            start[r] = -half * ms_gather_mve(layer, patches + 16 * r, 64, p + r);
-        }
-        four(layer, patches, p);
+    const ms_end_mve *end = &layer->end;
+    const int32_t f = layer->first, at = p * end->filters + f, left = end->filters - f;
+    if (count == 1) {
+        ms_end_lanes_mve(end, 0, at, 1, f, 1, left < 4 ? left : 4);
+        return;
     }
-    for (; p < positions; p++) {
-        start[0] = -half * ms_gather_mve(layer, patches, 16, p);
-        one(layer, patches, p);
+    ms_end_lanes_mve(end, 0, at, end->filters, f, 0, 4);
+    ms_end_lanes_mve(end, 4, at + 1, end->filters, f + 1, 0, left > 1 ? 4 : 0);
+}
+
+/* The filters of `count` positions from p on: all at once or, where there is no line, as many as there are lanes. */
+MS_INLINE void ms_filters_mve(ms_layer_mve *layer, int32_t p, int32_t count, ms_positions_mve *function)
+{
+    const int32_t filters = layer->end.filters, each = layer->stage.line ? filters : count == 4 ? 2 : 4;
+    for (layer->first = 0; layer->first < filters; layer->first += each) {
+        layer->past = each == filters ? filters : layer->first + 1;
+        function(layer, (const uint8_t *)(layer + 1), p);
+        if (!layer->stage.line) {
+            ms_levels_mve(layer, p, count);
+        }
     }
 }
 
-MS_INLINE void ms_small_conv_bits_mve(const uint8_t *x, const void *w, void *y, void *scratch, const ms_small_conv_shape *shape,
+static MS_ONCE void ms_all_positions_mve(ms_layer_mve *layer, ms_positions_mve *four, ms_positions_mve *one)
+{
+    const int32_t positions = layer->shape->out_height * layer->shape->out_width;
+    ms_begin_end_mve(&layer->end, layer->y, layer->shape->filters, &layer->stage);
+    for (int32_t p = 0, count; p < positions; p += count) {
+        count = positions - p < 4 || layer->end.filters > MS_FARTHEST_MVE ? 1 : 4;
+        for (int32_t r = 0; r < count; r++) {
+            const int32_t sum = ms_gather_mve(layer, (uint8_t *)(layer + 1) + 16 * r, 16 * count, p + r);
+            layer->start[r] = -sum * (1 << (layer->shape->bits - 1));
+        }
+        ms_filters_mve(layer, p, count, count == 4 ? four : one);
+    }
+}
+
+MS_INLINE void ms_small_conv_bits_mve(const uint8_t *x, const void *w, void *y, ms_layer_mve *layer, const ms_small_conv_shape *shape,
                                       ms_small_stage stage)
 {
-    const int32_t used = shape->planes * shape->kernel_h * shape->kernel_w * shape->channels;
-    const ms_layer_mve layer = {x, w, y, shape, &stage, (used * shape->bits + 127) / 128};
+    layer->x = x;
+    layer->w = w;
+    layer->y = y;
+    layer->shape = shape;
+    layer->stage = stage;
+    layer->blocks = (shape->planes * shape->kernel_h * shape->kernel_w * shape->channels * shape->bits + 127) / 128;
     switch (shape->bits) {
-    case 8: ms_all_positions_mve(&layer, scratch, ms_four_8_mve, ms_one_8_mve); break;
-    case 4: ms_all_positions_mve(&layer, scratch, ms_four_4_mve, ms_one_4_mve); break;
-    case 2: ms_all_positions_mve(&layer, scratch, ms_four_2_mve, ms_one_2_mve); break;
-    default: ms_all_positions_mve(&layer, scratch, ms_four_1_mve, ms_one_1_mve);
+    case 8: ms_all_positions_mve(layer, ms_four_8_mve, ms_one_8_mve); break;
+    case 4: ms_all_positions_mve(layer, ms_four_4_mve, ms_one_4_mve); break;
+    case 2: ms_all_positions_mve(layer, ms_four_2_mve, ms_one_2_mve); break;
+    default: ms_all_positions_mve(layer, ms_four_1_mve, ms_one_1_mve);
     }
 }
 

@@ -7,6 +7,19 @@
 #ifndef MS_SMALL_CONV_RV32_H
 #define MS_SMALL_CONV_RV32_H
 
+/* A layer on its way, at the head of scratch as the stack is small. Patches follow it: of four positions, byte by byte in turn, or of
+ * one. start: what their sums start from; line: that of the stage. */
+typedef struct {
+    const uint8_t *x, *w;
+    void *y;
+    const ms_small_conv_shape *shape;
+    ms_small_stage stage;
+    ms_line line;
+    int32_t start[4], sums[4][4];
+} ms_layer_rv32;
+
+typedef char ms_layer_fits_rv32[sizeof(ms_layer_rv32) <= 208 && sizeof(ms_layer_rv32) % 4 == 0 ? 1 : -1];
+
 /* A run of `count` bytes of the image, `step` apart where they go; returns what follows it. */
 MS_INLINE uint8_t *ms_put_pixels_rv32(uint8_t *at, const uint8_t *x, int32_t count, int32_t flip, const int32_t step)
 {
@@ -174,9 +187,10 @@ MS_INLINE void ms_end_rv32(const int32_t *sums, int32_t count, void *y, int32_t 
                            const ms_small_stage *stage, const ms_line *line)
 {
     if (stage->line) {
+        const ms_line held = *line; /* bytes that are written may lie over what a pointer says */
         const int32_t *q = stage->q + 2 * f;
         for (int32_t i = 0; i < count; i++, at += step, q += 2 * next) {
-            ((uint8_t *)y)[at] = ms_small_level(sums[i], q, line);
+            ((uint8_t *)y)[at] = ms_small_level(sums[i], q, &held);
         }
     } else {
         for (int32_t i = 0; i < count; i++) {
@@ -186,61 +200,66 @@ MS_INLINE void ms_end_rv32(const int32_t *sums, int32_t count, void *y, int32_t 
 }
 
 /* All filters of four positions from p on. */
-static MS_ONCE void ms_four_positions_rv32(const uint8_t *patches, const uint8_t *w, void *y, int32_t p, const int32_t *start,
-                                           const ms_small_conv_shape *shape, const ms_small_stage *stage, ms_four_rv32 *dot)
+static MS_ONCE void ms_four_positions_rv32(ms_layer_rv32 *layer, int32_t p, ms_four_rv32 *dot)
 {
-    const int32_t filters = shape->filters, depth = shape->depth, quad = depth / 2 * shape->bits;
-    const ms_line none = {0, 0, 0, 0, 0, 0, 0}, line = stage->line ? *stage->line : none;
-    int32_t sums[4][4];
-    for (int32_t f = 0; f < filters; f += 4, w += quad) {
-        dot(patches, w, depth, start, sums);
+    const int32_t filters = layer->shape->filters, depth = layer->shape->depth;
+    const uint8_t *w = layer->w;
+    for (int32_t f = 0; f < filters; f += 4, w += depth / 2 * layer->shape->bits) {
+        dot((const uint8_t *)(layer + 1), w, depth, layer->start, layer->sums);
         for (int32_t j = 0; j < 4 && f + j < filters; j++) {
-            ms_end_rv32(sums[j], 4, y, p * filters + f + j, filters, f + j, 0, stage, &line);
+            ms_end_rv32(layer->sums[j], 4, layer->y, p * filters + f + j, filters, f + j, 0, &layer->stage, &layer->line);
         }
     }
 }
 
 /* All filters of position p. */
-static MS_ONCE void ms_one_position_rv32(const uint8_t *patch, const uint8_t *w, void *y, int32_t p, int32_t start,
-                                         const ms_small_conv_shape *shape, const ms_small_stage *stage, ms_one_rv32 *dot)
+static MS_ONCE void ms_one_position_rv32(ms_layer_rv32 *layer, int32_t p, ms_one_rv32 *dot)
 {
-    const int32_t filters = shape->filters, depth = shape->depth, quad = depth / 2 * shape->bits;
-    const ms_line none = {0, 0, 0, 0, 0, 0, 0}, line = stage->line ? *stage->line : none;
-    int32_t sums[8];
+    const int32_t filters = layer->shape->filters, depth = layer->shape->depth, quad = depth / 2 * layer->shape->bits;
+    const uint8_t *w = layer->w;
+    int32_t *sums = layer->sums[0];
     for (int32_t f = 0; f < filters; f += 8, w += 2 * quad) {
-        dot(patch, w, f + 4 < filters ? w + quad : w, depth, start, sums);
-        ms_end_rv32(sums, filters - f < 8 ? filters - f : 8, y, p * filters + f, 1, f, 1, stage, &line);
+        dot((const uint8_t *)(layer + 1), w, f + 4 < filters ? w + quad : w, depth, layer->start[0], sums);
+        ms_end_rv32(sums, filters - f < 8 ? filters - f : 8, layer->y, p * filters + f, 1, f, 1, &layer->stage, &layer->line);
     }
 }
 
-/* scratch: the patches of four positions, byte by byte in turn, or that of one. */
-static MS_ONCE void ms_all_positions_rv32(const uint8_t *x, const uint8_t *w, void *y, uint8_t *patches, const ms_small_conv_shape *shape,
-                                          const ms_small_stage *stage, ms_four_rv32 *four, ms_one_rv32 *one)
+static MS_ONCE void ms_all_positions_rv32(ms_layer_rv32 *layer, ms_four_rv32 *four, ms_one_rv32 *one)
 {
+    const ms_small_conv_shape *shape = layer->shape;
     const int32_t positions = shape->out_height * shape->out_width;
-    int32_t start[4] = {0, 0, 0, 0}, p = 0;
+    uint8_t *const patches = (uint8_t *)(layer + 1);
+    int32_t p = 0;
     for (; p + 4 <= positions; p += 4) {
         for (int32_t r = 0; r < 4; r++) {
-            ms_gather_four_rv32(x, patches + r, p + r, shape);
-            start[r] = shape->bits < 8 ? ms_start_rv32(patches + r, shape, 4) : 0;
+            ms_gather_four_rv32(layer->x, patches + r, p + r, shape);
+            layer->start[r] = shape->bits < 8 ? ms_start_rv32(patches + r, shape, 4) : 0;
         }
-        ms_four_positions_rv32(patches, w, y, p, start, shape, stage, four);
+        ms_four_positions_rv32(layer, p, four);
     }
     for (; p < positions; p++) {
-        ms_gather_one_rv32(x, patches, p, shape);
-        start[0] = shape->bits < 8 ? ms_start_rv32(patches, shape, 1) : 0;
-        ms_one_position_rv32(patches, w, y, p, start[0], shape, stage, one);
+        ms_gather_one_rv32(layer->x, patches, p, shape);
+        layer->start[0] = shape->bits < 8 ? ms_start_rv32(patches, shape, 1) : 0;
+        ms_one_position_rv32(layer, p, one);
     }
 }
 
-MS_INLINE void ms_small_conv_any_rv32(const uint8_t *x, const void *w, void *y, void *scratch, const ms_small_conv_shape *shape,
+MS_INLINE void ms_small_conv_any_rv32(const uint8_t *x, const void *w, void *y, ms_layer_rv32 *layer, const ms_small_conv_shape *shape,
                                       ms_small_stage stage)
 {
+    layer->x = x;
+    layer->w = w;
+    layer->y = y;
+    layer->shape = shape;
+    layer->stage = stage;
+    if (stage.line) {
+        layer->line = *stage.line;
+    }
     switch (shape->bits) {
-    case 8: ms_all_positions_rv32(x, w, y, scratch, shape, &stage, ms_four_8_rv32, ms_one_8_rv32); break;
-    case 4: ms_all_positions_rv32(x, w, y, scratch, shape, &stage, ms_four_4_rv32, ms_one_4_rv32); break;
-    case 2: ms_all_positions_rv32(x, w, y, scratch, shape, &stage, ms_four_2_rv32, ms_one_2_rv32); break;
-    default: ms_all_positions_rv32(x, w, y, scratch, shape, &stage, ms_four_1_rv32, ms_one_1_rv32);
+    case 8: ms_all_positions_rv32(layer, ms_four_8_rv32, ms_one_8_rv32); break;
+    case 4: ms_all_positions_rv32(layer, ms_four_4_rv32, ms_one_4_rv32); break;
+    case 2: ms_all_positions_rv32(layer, ms_four_2_rv32, ms_one_2_rv32); break;
+    default: ms_all_positions_rv32(layer, ms_four_1_rv32, ms_one_1_rv32);
     }
 }
 

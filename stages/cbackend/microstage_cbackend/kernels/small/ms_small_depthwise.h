@@ -46,16 +46,19 @@ MS_INLINE const uint8_t *ms_small_channel_row(const ms_small_channel *channel, i
 MS_SMALL_STATIC void ms_small_channel_read(ms_small_channel *channel)
 {
     const ms_small_conv_shape *shape = channel->shape;
-    const int32_t room = channel->columns - shape->pad_left, inside = shape->width < room ? shape->width : room;
-    const int32_t h = channel->there - shape->pad_top, flip = shape->flip, step = shape->channels;
-    uint8_t *to = channel->rows + channel->slot * channel->columns;
-    memset(to, shape->pad_value, (size_t)channel->columns);
-    if (h >= 0 && h < shape->height) {
-        const uint8_t *x = channel->x + h * shape->width * step;
-        to += shape->pad_left;
-        for (int32_t v = 0; v < inside; v++, x += step) {
-            to[v] = (uint8_t)(*x ^ flip);
-        }
+    const int32_t columns = channel->columns, room = columns - shape->pad_left, h = channel->there - shape->pad_top;
+    const int32_t inside = h < 0 || h >= shape->height ? 0 : shape->width < room ? shape->width : room;
+    const int32_t flip = shape->flip, step = shape->channels, value = shape->pad_value;
+    const uint8_t *x = channel->x + h * shape->width * step;
+    uint8_t *to = channel->rows + channel->slot * columns, *const end = to + columns;
+    for (uint8_t *const first = to + (inside > 0 ? shape->pad_left : 0); to != first; to++) {
+        *to = (uint8_t)value;
+    }
+    for (int32_t v = 0; v < inside; v++, to++, x += step) {
+        *to = (uint8_t)(*x ^ flip);
+    }
+    for (; to != end; to++) {
+        *to = (uint8_t)value;
     }
     channel->there++;
     channel->slot = channel->slot + 1 < channel->span ? channel->slot + 1 : 0;
@@ -95,11 +98,13 @@ MS_INLINE int32_t ms_small_sum_3x3_c(const uint8_t *a, const uint8_t *b, const u
 MS_SMALL_STATIC void ms_small_depthwise_row_3x3_c(const ms_small_channel *channel, uint8_t *y)
 {
     const int8_t *v = channel->w;
-    const int32_t w[9] = {v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8]}, *q = channel->stage->q + 2 * channel->c;
+    const int32_t w[9] = {v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8]}, *const at = channel->stage->q + 2 * channel->c;
+    const int32_t q[2] = {at[0], at[1]};
+    const ms_line line = *channel->stage->line; /* here, as bytes that are written may lie over what a pointer says */
     const int32_t stride = channel->shape->stride_w, pixel = channel->shape->channels, down = channel->shape->dilation_h;
     const uint8_t *a = ms_small_channel_row(channel, 0), *b = ms_small_channel_row(channel, down), *d = ms_small_channel_row(channel, 2 * down);
     for (const uint8_t *end = a + channel->shape->out_width * stride; a != end; a += stride, b += stride, d += stride, y += pixel) {
-        *y = ms_small_level(ms_small_sum_3x3_c(a, b, d, w), q, channel->stage->line);
+        *y = ms_small_level(ms_small_sum_3x3_c(a, b, d, w), q, &line);
     }
 }
 
@@ -155,9 +160,6 @@ MS_INLINE void ms_small_depthwise_requant_c(const uint8_t *x, const int8_t *w, u
 #elif defined MS_ARM_MVE
 #include "ms_small_depthwise_mve.h"
 #define MS_SMALL_DEPTHWISE(name) ms_small_##name##_mve
-#elif defined MS_RV32
-#include "ms_small_depthwise_rv32.h"
-#define MS_SMALL_DEPTHWISE(name) ms_small_##name##_rv32
 #else
 #define MS_SMALL_DEPTHWISE(name) ms_small_##name##_c
 #endif

@@ -11,15 +11,20 @@
 /* The ring of rows that the outputs of one row see: row r of the padded image lies at r % span. `count` channels are there. */
 typedef struct { uint8_t *rows; int32_t span, columns, count; } ms_ring_mve;
 
-/* Channels from c on, with their weights and lines; q is null where the stage has no line. */
+/* Channels from c on, with their weights and lines; q is null where the stage has no line. It lies at the head of scratch, as the
+ * stack is small; end and rows are those of the row of outputs that is being made. */
 typedef struct {
     ms_ring_mve ring;
     const int8_t *w;
     const int32_t *q;
     const ms_small_conv_shape *shape;
-    const ms_small_stage *stage;
-    int32_t c;
+    ms_small_stage stage;
+    int32_t c, first, past; /* outputs first...past - 1 of a row are computed next */
+    const uint8_t *rows[3];
+    ms_end_mve end;
 } ms_channels_mve;
+
+typedef char ms_channels_fit_mve[sizeof(ms_channels_mve) <= 208 ? 1 : -1];
 
 /* `count` pixels of eight bytes, all of them `value`. */
 MS_INLINE void ms_border_mve(uint8_t *to, int32_t count, int32_t value)
@@ -84,49 +89,75 @@ MS_INLINE ms_sums_mve ms_window_mve(ms_sums_mve sums, const ms_ring_mve *ring, i
     return sums;
 }
 
-/* One row of outputs: `at` is that of channel c, `slot` that of the first row which they see. */
-MS_INLINE void ms_depthwise_row_mve(const ms_channels_mve *layer, uint8_t *at, int32_t slot, const int three)
+/* Some outputs of a row: `slot` is that of the first row which they see. */
+MS_INLINE void ms_depthwise_row_mve(ms_channels_mve *layer, int32_t slot, const int three)
 {
     const ms_small_conv_shape *shape = layer->shape;
-    const int32_t stride = 8 * shape->stride_w, width = shape->out_width, channels = shape->channels, c = layer->c;
+    const int32_t stride = 8 * shape->stride_w, channels = shape->channels, past = layer->past;
     const int32_t *q = layer->q;
     const int8_t *w = layer->w;
     const ms_ring_mve *ring = &layer->ring;
     const mve_pred16_t some = vctp16q((uint32_t)ring->count);
-    const ms_end_mve end = ms_begin_end_mve(at, channels, layer->stage);
-    const uint8_t *rows[3];
-    for (int32_t i = 0; i < 3; i++) {
-        rows[i] = ring->rows + 8 * ((slot + i * shape->dilation_h) % ring->span) * ring->columns;
-    }
-    for (int32_t v = 0, x = 0; v < width; v++, x += stride, at += channels) {
+    ms_end_mve *const end = &layer->end;
+    uint8_t *at = (uint8_t *)end->y + layer->first * channels;
+    for (int32_t v = layer->first, x = v * stride; v < past; v++, x += stride, at += channels) {
         ms_sums_mve sums = {vdupq_n_s32(0), vdupq_n_s32(0)};
-        sums = three ? ms_window_3x3_mve(sums, rows, x, w) : ms_window_mve(sums, ring, slot, x, w, shape);
+        sums = three ? ms_window_3x3_mve(sums, layer->rows, x, w) : ms_window_mve(sums, ring, slot, x, w, shape);
         if (q) {
-            const int32x4_t even = ms_scale_mve(vmlaq_n_s32(vldrwq_s32(q), sums.even, end.scale), vldrwq_s32(q + 8), &end);
-            const int32x4_t odd = ms_scale_mve(vmlaq_n_s32(vldrwq_s32(q + 4), sums.odd, end.scale), vldrwq_s32(q + 12), &end);
-            vstrbq_p_u16(at, ms_held_mve(even, odd, &end), some);
+            const int32x4_t even = ms_scale_mve(vmlaq_n_s32(vldrwq_s32(q), sums.even, end->scale), vldrwq_s32(q + 8), end);
+            const int32x4_t odd = ms_scale_mve(vmlaq_n_s32(vldrwq_s32(q + 4), sums.odd, end->scale), vldrwq_s32(q + 12), end);
+            vstrbq_p_u16(at, ms_held_mve(even, odd, end), some);
         } else {
-            ms_end_lanes_mve(sums.even, at, 0, 2, c, 2, (ring->count + 1) / 2, end.stage);
-            ms_end_lanes_mve(sums.odd, at, 1, 2, c + 1, 2, ring->count / 2, end.stage);
+            vst1q_s32(end->lanes, sums.even);
+            vst1q_s32(end->lanes + 4, sums.odd);
         }
     }
 }
 
-static MS_ONCE void ms_depthwise_three_mve(const ms_channels_mve *layer, uint8_t *at, int32_t slot)
+static MS_ONCE void ms_depthwise_three_mve(ms_channels_mve *layer, int32_t slot)
 {
-    ms_depthwise_row_mve(layer, at, slot, 1);
+    ms_depthwise_row_mve(layer, slot, 1);
 }
 
-static MS_ONCE void ms_depthwise_other_mve(const ms_channels_mve *layer, uint8_t *at, int32_t slot)
+static MS_ONCE void ms_depthwise_other_mve(ms_channels_mve *layer, int32_t slot)
 {
-    ms_depthwise_row_mve(layer, at, slot, 0);
+    ms_depthwise_row_mve(layer, slot, 0);
 }
 
-/* Eight channels, all rows; x and y are at the first of them. */
-MS_INLINE void ms_depthwise_group_mve(const ms_channels_mve *layer, const uint8_t *x, uint8_t *y)
+/* Where a row of outputs goes, and the first three rows that it sees. */
+static MS_ONCE void ms_begin_row_mve(ms_channels_mve *layer, uint8_t *at, int32_t slot)
+{
+    const ms_ring_mve *ring = &layer->ring;
+    ms_begin_end_mve(&layer->end, at, layer->shape->channels, &layer->stage);
+    layer->first = 0;
+    layer->past = layer->shape->out_width;
+    for (int32_t i = 0; i < 3; i++) {
+        layer->rows[i] = ring->rows + 8 * ((slot + i * layer->shape->dilation_h) % ring->span) * ring->columns;
+    }
+}
+
+/* One row of outputs: what has no line, one after the other. */
+MS_INLINE void ms_depthwise_outputs_mve(ms_channels_mve *layer, uint8_t *at, int32_t slot)
 {
     const ms_small_conv_shape *shape = layer->shape;
     const int three = shape->kernel_h == 3 && shape->kernel_w == 3 && shape->dilation_w == 1;
+    const int32_t count = layer->ring.count, each = layer->q ? shape->out_width : 1;
+    ms_begin_row_mve(layer, at, slot);
+    for (int32_t v = 0; v < shape->out_width; v += each) {
+        layer->first = v;
+        layer->past = v + each;
+        (three ? ms_depthwise_three_mve : ms_depthwise_other_mve)(layer, slot);
+        if (!layer->q) {
+            ms_end_lanes_mve(&layer->end, 0, v * shape->channels, 2, layer->c, 2, (count + 1) / 2);
+            ms_end_lanes_mve(&layer->end, 4, v * shape->channels + 1, 2, layer->c + 1, 2, count / 2);
+        }
+    }
+}
+
+/* Eight channels, all rows; x and y are at the first of them. */
+MS_INLINE void ms_depthwise_group_mve(ms_channels_mve *layer, const uint8_t *x, uint8_t *y)
+{
+    const ms_small_conv_shape *shape = layer->shape;
     const int32_t span = layer->ring.span;
     int32_t there = 0; /* rows that have been read, borders included */
     for (int32_t h = 0; h < shape->out_height; h++, y += shape->out_width * shape->channels) {
@@ -134,39 +165,44 @@ MS_INLINE void ms_depthwise_group_mve(const ms_channels_mve *layer, const uint8_
         for (there = there < first ? first : there; there < first + span; there++) {
             ms_ring_row_mve(x, layer->ring.rows + 8 * (there % span * layer->ring.columns), there - shape->pad_top, &layer->ring, shape);
         }
-        if (three) {
-            ms_depthwise_three_mve(layer, y, first % span);
-        } else {
-            ms_depthwise_other_mve(layer, y, first % span);
-        }
+        ms_depthwise_outputs_mve(layer, y, first % span);
     }
 }
 
-static MS_ONCE void ms_small_depthwise_any_mve(const uint8_t *x, const int8_t *w, uint8_t *y, void *scratch,
-                                               const ms_small_conv_shape *shape, const ms_small_stage *stage)
+static MS_ONCE void ms_small_depthwise_any_mve(const uint8_t *x, uint8_t *y, ms_channels_mve *layer)
 {
-    const int32_t columns = (shape->out_width - 1) * shape->stride_w + (shape->kernel_w - 1) * shape->dilation_w + 1;
-    ms_channels_mve layer = {{scratch, (shape->kernel_h - 1) * shape->dilation_h + 1, columns, 8}, w, stage->q, shape, stage, 0};
-    for (; layer.c < shape->channels; layer.c += 8) {
-        layer.ring.count = shape->channels - layer.c < 8 ? shape->channels - layer.c : 8;
-        ms_depthwise_group_mve(&layer, x + layer.c, y + layer.c);
-        layer.w += 8 * shape->kernel_h * shape->kernel_w;
-        layer.q += layer.q ? 16 : 0;
+    const ms_small_conv_shape *shape = layer->shape;
+    layer->ring.rows = (uint8_t *)(layer + 1);
+    layer->ring.span = (shape->kernel_h - 1) * shape->dilation_h + 1;
+    layer->ring.columns = (shape->out_width - 1) * shape->stride_w + (shape->kernel_w - 1) * shape->dilation_w + 1;
+    for (layer->c = 0; layer->c < shape->channels; layer->c += 8) {
+        layer->ring.count = shape->channels - layer->c < 8 ? shape->channels - layer->c : 8;
+        ms_depthwise_group_mve(layer, x + layer->c, y + layer->c);
+        layer->w += 8 * shape->kernel_h * shape->kernel_w;
+        layer->q += layer->q ? 16 : 0;
     }
+}
+
+MS_INLINE void ms_small_depthwise_of_mve(const uint8_t *x, const int8_t *w, uint8_t *y, ms_channels_mve *layer, const ms_small_conv_shape *shape,
+                                         ms_small_stage stage)
+{
+    layer->w = w;
+    layer->q = stage.q;
+    layer->shape = shape;
+    layer->stage = stage;
+    ms_small_depthwise_any_mve(x, y, layer);
 }
 
 MS_INLINE void ms_small_depthwise_mve(const uint8_t *x, const int8_t *w, const int32_t *q, uint8_t *y, void *scratch,
                                       const ms_small_conv_shape *shape, const ms_line *line)
 {
-    const ms_small_stage stage = {q, line, 0};
-    ms_small_depthwise_any_mve(x, w, y, scratch, shape, &stage);
+    ms_small_depthwise_of_mve(x, w, y, scratch, shape, (ms_small_stage){q, line, 0});
 }
 
 MS_INLINE void ms_small_depthwise_requant_mve(const uint8_t *x, const int8_t *w, uint8_t *y, void *scratch, const ms_small_conv_shape *shape,
                                               const ms_requant *q)
 {
-    const ms_small_stage stage = {0, 0, q};
-    ms_small_depthwise_any_mve(x, w, y, scratch, shape, &stage);
+    ms_small_depthwise_of_mve(x, w, y, scratch, shape, (ms_small_stage){0, 0, q});
 }
 
 #endif

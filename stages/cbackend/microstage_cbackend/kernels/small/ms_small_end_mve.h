@@ -4,21 +4,31 @@
 
 #include "ms_small.h"
 
-/* Where results go, and what they need again and again: `places` are those of four positions and two filters. */
+/* Where results go, and what they need again and again: `places` are those of four positions and two filters. `lanes` are sums that
+ * have no line: whoever asked for them calls ms_end_lanes_mve, so that its stack does not add to that of the sums. */
 typedef struct {
     void *y;
     int32_t filters, offset, shift, flip, scale, edge;
     uint16x8_t low, high, places;
     const ms_small_stage *stage;
+    int32_t lanes[8];
 } ms_end_mve;
 
-MS_INLINE ms_end_mve ms_begin_end_mve(void *y, int32_t filters, const ms_small_stage *stage)
+static MS_ONCE void ms_begin_end_mve(ms_end_mve *end, void *y, int32_t filters, const ms_small_stage *stage)
 {
     const ms_line none = {0, 0, 0, 0, 0, 0, 0}, *line = stage->line ? stage->line : &none;
     const uint16x8_t lanes = vidupq_n_u16(0, 1), one = vdupq_n_u16(1);
-    const uint16x8_t places = vaddq_u16(vmulq_n_u16(vshrq_n_u16(lanes, 1), (uint16_t)filters), vandq_u16(lanes, one));
-    return (ms_end_mve){y, filters, line->offset, -line->shift, line->flip, 1 << line->fine, line->edge, vdupq_n_u16((uint16_t)line->low),
-                        vdupq_n_u16((uint16_t)line->high), places, stage};
+    end->y = y;
+    end->filters = filters;
+    end->offset = line->offset;
+    end->shift = -line->shift;
+    end->flip = line->flip;
+    end->scale = 1 << line->fine;
+    end->edge = line->edge;
+    end->low = vdupq_n_u16((uint16_t)line->low);
+    end->high = vdupq_n_u16((uint16_t)line->high);
+    end->places = vaddq_u16(vmulq_n_u16(vshrq_n_u16(lanes, 1), (uint16_t)filters), vandq_u16(lanes, one));
+    end->stage = stage;
 }
 
 /* Levels of scaled sums that have their bias, before they are held. */
@@ -39,19 +49,16 @@ MS_INLINE uint16x8_t ms_held_mve(int32x4_t a, int32x4_t b, const ms_end_mve *end
     return vaddq_n_u16(vminq_u16(vmaxq_u16(levels, end->low), end->high), (uint16_t)end->flip);
 }
 
-/* Writes what has no line: lane i of sums goes to place at + i * step, as what filter f + i * next has. */
-static MS_ONCE void ms_end_lanes_mve(int32x4_t sums, void *y, int32_t at, int32_t step, int32_t f, int32_t next, int32_t count,
-                                     const ms_small_stage *stage)
+/* Writes what has no line: lane first + i goes to place at + i * step, as what filter f + i * next has. */
+static MS_ONCE void ms_end_lanes_mve(const ms_end_mve *end, int32_t first, int32_t at, int32_t step, int32_t f, int32_t next, int32_t count)
 {
-    int32_t lanes[4];
-    vst1q_s32(lanes, sums);
     for (int32_t i = 0; i < count; i++) {
-        ms_small_store(y, at + i * step, f + i * next, lanes[i], *stage);
+        ms_small_store(end->y, at + i * step, f + i * next, end->lanes[first + i], *end->stage);
     }
 }
 
 /* Four positions from p on, filters f and, if there is one, f + 1. */
-MS_INLINE void ms_end_4x2_mve(int32x4_t a, int32x4_t b, int32_t p, int32_t f, const ms_end_mve *end)
+MS_INLINE void ms_end_4x2_mve(int32x4_t a, int32x4_t b, int32_t p, int32_t f, ms_end_mve *end)
 {
     const int32_t at = p * end->filters + f, two = f + 1 < end->filters;
     if (end->stage->line) {
@@ -62,13 +69,13 @@ MS_INLINE void ms_end_4x2_mve(int32x4_t a, int32x4_t b, int32_t p, int32_t f, co
         const uint16x8_t levels = ms_held_mve(levels_a, levels_b, end);
         vstrbq_scatter_offset_p_u16((uint8_t *)end->y + at, end->places, levels, two ? 0xffff : 0x3333);
     } else {
-        ms_end_lanes_mve(a, end->y, at, end->filters, f, 0, 4, end->stage);
-        ms_end_lanes_mve(b, end->y, at + 1, end->filters, f + 1, 0, two ? 4 : 0, end->stage);
+        vst1q_s32(end->lanes, a);
+        vst1q_s32(end->lanes + 4, b);
     }
 }
 
 /* Position p, four filters from f on or as many as there are. */
-MS_INLINE void ms_end_1x4_mve(int32x4_t sums, int32_t p, int32_t f, const ms_end_mve *end)
+MS_INLINE void ms_end_1x4_mve(int32x4_t sums, int32_t p, int32_t f, ms_end_mve *end)
 {
     const int32_t at = p * end->filters + f, count = end->filters - f < 4 ? end->filters - f : 4;
     if (end->stage->line) {
@@ -77,7 +84,7 @@ MS_INLINE void ms_end_1x4_mve(int32x4_t sums, int32_t p, int32_t f, const ms_end
         const uint16x8_t held = ms_held_mve(levels, levels, end);
         vstrbq_p_u32((uint8_t *)end->y + at, vreinterpretq_u32_u16(held), vctp32q((uint32_t)count));
     } else {
-        ms_end_lanes_mve(sums, end->y, at, 1, f, 1, count, end->stage);
+        vst1q_s32(end->lanes, sums);
     }
 }
 

@@ -2,8 +2,21 @@
 #ifndef MS_SMALL_GATHER_MVE_H
 #define MS_SMALL_GATHER_MVE_H
 
-/* What a call has of its layer. `blocks` of 16 bytes make a filter. */
-typedef struct { const uint8_t *x, *w; void *y; const ms_small_conv_shape *shape; const ms_small_stage *stage; int32_t blocks; } ms_layer_mve;
+#include "ms_small_end_mve.h"
+
+/* What a call has of its layer, at the head of scratch as the stack is small. `blocks` of 16 bytes make a filter. Patches follow
+ * `start`, what the sums of four positions start from. */
+typedef struct {
+    const uint8_t *x, *w;
+    void *y;
+    const ms_small_conv_shape *shape;
+    ms_small_stage stage;
+    int32_t blocks, first, past; /* filters first...past - 1 are computed next */
+    ms_end_mve end;
+    int32_t start[4];
+} ms_layer_mve;
+
+typedef char ms_patches_follow_start_mve[sizeof(ms_layer_mve) == offsetof(ms_layer_mve, start) + 16 && sizeof(ms_layer_mve) <= 208 ? 1 : -1];
 
 /* A patch that is being written: its bytes lie 16 together, `step` apart, k of them in those at `at`; `sum` is that of all. */
 typedef struct { uint8_t *at; int32_t step, k; uint32_t sum; } ms_patch_mve;

@@ -10,6 +10,8 @@ __all__ = ["conv_scratch", "depthwise_scratch", "xnor_scratch"]
 
 _POSITIONS = 4
 _WALK, _SUMS = 216, 32
+_STATE = 208
+"Bytes that the forms for Helium and RISC-V keep at the head of scratch, at most."
 _GROUP = 4
 "Channels that are split at once."
 _JOB = 260
@@ -30,11 +32,11 @@ def _halves(shape: Mapping[str, int]) -> int:
 
 
 def _vectors(shape: Mapping[str, int]) -> int:
-    """Count what Helium needs: patches of four positions, in blocks that 16 bytes of weights fill, and their sums."""
+    """Count what Helium needs: patches of four positions, in blocks that 16 bytes of weights fill, behind its state."""
     together = 128 // shape["bits"]
     used = shape["planes"] * shape["kernel_h"] * shape["kernel_w"] * shape["channels"]
     patch = -(-used // together) * together
-    return 16 + patch * (1 if shape["out_height"] * shape["out_width"] < _POSITIONS else _POSITIONS)
+    return _STATE + patch * (1 if shape["out_height"] * shape["out_width"] < _POSITIONS else _POSITIONS)
 
 
 def depthwise_scratch(shape: Mapping[str, int]) -> int:
@@ -43,10 +45,10 @@ def depthwise_scratch(shape: Mapping[str, int]) -> int:
 
 
 def _rows(shape: Mapping[str, int]) -> int:
-    """Count what Helium needs: the rows that one row of outputs sees, of eight channels."""
+    """Count what Helium needs: the rows that one row of outputs sees, of eight channels, behind its state."""
     span = (shape["kernel_h"] - 1) * shape["dilation_h"] + 1
     columns = (shape["out_width"] - 1) * shape["stride_w"] + (shape["kernel_w"] - 1) * shape["dilation_w"] + 1
-    return 8 * span * columns
+    return _STATE + 8 * span * columns
 
 
 def _planes(shape: Mapping[str, int]) -> int:
