@@ -1,4 +1,5 @@
-// Fetches the words that describe one layer into registers. `program/words.py` lists them in this order.
+// Holds the words that describe the layer that runs, and fetches those of the next one meanwhile.
+// `program/words.py` lists them in this order.
 module ms_layer #(
     parameter int LAYERS = 1,
     parameter int WORD_BITS = 16,
@@ -13,8 +14,8 @@ module ms_layer #(
 ) (
     input  logic                       clk,
     input  logic                       rst_n,
-    input  logic                       fetch,   // begin with the next layer; the first follows the last
-    output logic                       ready,   // for one clock, when all words are there
+    input  logic                       go_on,   // to the next layer; the first follows the last
+    output logic                       ready,   // for one clock, when its words are there
     output logic [3:0]                 kind,
     output logic                       single,
     output logic                       to_stream,
@@ -45,7 +46,7 @@ module ms_layer #(
     logic [BITS-1:0]  next;   // address of the word that is asked for
     logic [4:0]       asked;  // its place in the layer
     logic [4:0]       place;  // place of the word that is there
-    logic             asking, there;
+    logic             asking, there, complete, wanted;
     // verilator lint_off UNUSEDSIGNAL
     wire [WORD_BITS-1:0] word;  // no field has all of its bits
     // verilator lint_on UNUSEDSIGNAL
@@ -54,18 +55,24 @@ module ms_layer #(
         .clk, .address(next), .data(word)
     );
 
+    wire moves = (go_on || wanted) && complete;
     always_ff @(posedge clk)
         if (!rst_n) begin
             next <= '0;
             asked <= '0;
-            asking <= 1'b0;
+            asking <= 1'b1;
             there <= 1'b0;
+            complete <= 1'b0;
+            wanted <= 1'b0;
             ready <= 1'b0;
         end else begin
-            ready <= there && place == 5'(WORDS - 1);
             there <= asking;
             place <= asked;
-            if (fetch) begin
+            ready <= moves;
+            wanted <= (go_on || wanted) && !moves;
+            if (moves) complete <= 1'b0;
+            else if (there && place == 5'(WORDS - 1)) complete <= 1'b1;
+            if (moves) begin
                 asking <= 1'b1;
                 asked <= '0;
             end else if (asking) begin
@@ -75,27 +82,55 @@ module ms_layer #(
             end
         end
 
+    // One register for a word that comes, one for the word of the layer that runs.
+    logic [7:0] flags;
+    logic [10:0] stage;
+    logic [6*COUNT_BITS-1:0] next_counts;
+    logic [6*ADDRESS_BITS-1:0] next_jumps;
+    logic [ADDRESS_BITS-1:0] next_read, next_write, next_write_jump;
+    logic [WEIGHT_BITS-1:0] next_weight;
+    logic [CHANNEL_BITS-1:0] next_channels;
+    logic [ROW_BITS-1:0] next_row;
+    logic [TABLE_BITS-1:0] next_table_row, next_table_step;
+    logic [LEVEL_BITS-1:0] next_low, next_high;
     always_ff @(posedge clk)
         if (there) begin
-            if (place == 0) {ends_frame, on_start, to_stream, single, kind} <= word[7:0];
-            if (place == 1) {even, looks_up, row_step, shift, halvings} <= word[10:0];
-            if (place == 14) read <= word[ADDRESS_BITS-1:0];
-            if (place == 15) weight <= word[WEIGHT_BITS-1:0];
-            if (place == 16) write <= word[ADDRESS_BITS-1:0];
-            if (place == 17) channels <= word[CHANNEL_BITS-1:0];
-            if (place == 18) write_jump <= word[ADDRESS_BITS-1:0];
-            if (place == 19) row <= word[ROW_BITS-1:0];
-            if (place == 20) table_row <= word[TABLE_BITS-1:0];
-            if (place == 21) table_step <= word[TABLE_BITS-1:0];
-            if (place == 22) low <= word[LEVEL_BITS-1:0];
-            if (place == 23) high <= word[LEVEL_BITS-1:0];
+            if (place == 0) flags <= word[7:0];
+            if (place == 1) stage <= word[10:0];
+            if (place == 14) next_read <= word[ADDRESS_BITS-1:0];
+            if (place == 15) next_weight <= word[WEIGHT_BITS-1:0];
+            if (place == 16) next_write <= word[ADDRESS_BITS-1:0];
+            if (place == 17) next_channels <= word[CHANNEL_BITS-1:0];
+            if (place == 18) next_write_jump <= word[ADDRESS_BITS-1:0];
+            if (place == 19) next_row <= word[ROW_BITS-1:0];
+            if (place == 20) next_table_row <= word[TABLE_BITS-1:0];
+            if (place == 21) next_table_step <= word[TABLE_BITS-1:0];
+            if (place == 22) next_low <= word[LEVEL_BITS-1:0];
+            if (place == 23) next_high <= word[LEVEL_BITS-1:0];
         end
-
     for (genvar i = 0; i < 6; i++) begin : loop  // the innermost first
         always_ff @(posedge clk)
             if (there) begin
-                if (place == 5'(2 + i)) counts[i*COUNT_BITS +: COUNT_BITS] <= word[COUNT_BITS-1:0];
-                if (place == 5'(8 + i)) jumps[i*ADDRESS_BITS +: ADDRESS_BITS] <= word[ADDRESS_BITS-1:0];
+                if (place == 5'(2 + i)) next_counts[i*COUNT_BITS +: COUNT_BITS] <= word[COUNT_BITS-1:0];
+                if (place == 5'(8 + i)) next_jumps[i*ADDRESS_BITS +: ADDRESS_BITS] <= word[ADDRESS_BITS-1:0];
             end
     end
+
+    always_ff @(posedge clk)
+        if (moves) begin
+            {ends_frame, on_start, to_stream, single, kind} <= flags;
+            {even, looks_up, row_step, shift, halvings} <= stage;
+            counts <= next_counts;
+            jumps <= next_jumps;
+            read <= next_read;
+            weight <= next_weight;
+            write <= next_write;
+            channels <= next_channels;
+            write_jump <= next_write_jump;
+            row <= next_row;
+            table_row <= next_table_row;
+            table_step <= next_table_step;
+            low <= signed'(next_low);
+            high <= signed'(next_high);
+        end
 endmodule

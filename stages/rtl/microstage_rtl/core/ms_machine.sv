@@ -57,7 +57,7 @@ module ms_machine #(
     localparam int TAG_BITS = ADDRESS_BITS + 2;
 
     // The layer that runs.
-    wire fetch, ready, single, to_stream, on_start, ends_frame, even, looks_up, row_step;
+    wire go_on, ready, single, to_stream, on_start, ends_frame, even, looks_up, row_step;
     wire [3:0] kind, shift, halvings;
     wire [6*COUNT_BITS-1:0] counts;
     wire [6*ADDRESS_BITS-1:0] jumps;
@@ -72,7 +72,7 @@ module ms_machine #(
         .WEIGHT_BITS(WEIGHT_ROW_BITS), .COUNT_BITS(COUNT_BITS), .CHANNEL_BITS(CHANNEL_BITS), .ROW_BITS(ROW_BITS),
         .TABLE_BITS(TABLE_BITS), .LEVEL_BITS(LEVEL_BITS)
     ) layer (
-        .clk, .rst_n, .fetch, .ready, .kind, .single, .to_stream, .on_start, .ends_frame, .even, .looks_up, .row_step,
+        .clk, .rst_n, .go_on, .ready, .kind, .single, .to_stream, .on_start, .ends_frame, .even, .looks_up, .row_step,
         .shift, .halvings, .counts, .jumps, .read, .weight, .write, .channels, .write_jump, .row, .table_row, .table_step, .low, .high
     );
 
@@ -83,7 +83,7 @@ module ms_machine #(
     wire [ADDRESS_BITS-1:0] frame_address, address;
     wire [WEIGHT_ROW_BITS-1:0] weight_address;
     ms_sequencer #(.ADDRESS_BITS(ADDRESS_BITS), .CHANNEL_BITS(CHANNEL_BITS)) sequencer (
-        .clk, .rst_n, .fetch, .ready, .takes_frame(kind == INPUT), .on_start, .flows(single && !in_file), .write,
+        .clk, .rst_n, .go_on, .ready, .takes_frame(kind == INPUT), .on_start, .flows(single && !in_file), .write,
         .channels, .start, .step, .last, .done, .stored, .s_axis_tvalid, .s_axis_tready, .s_axis_tlast, .s_axis_tuser,
         .frame_address
     );

@@ -1,4 +1,4 @@
-// Runs one layer after another: fetch its words, take a frame or step through its loops, wait for the last result.
+// Runs one layer after another: take a frame or step through its loops, wait for the last result, go on.
 // The last integer of a result waits until the result before it is stored, but where results of one integer flow.
 module ms_sequencer #(
     parameter int ADDRESS_BITS = 8,
@@ -7,7 +7,7 @@ module ms_sequencer #(
     input  logic                    clk,
     input  logic                    rst_n,
     // the layer
-    output logic                    fetch,
+    output logic                    go_on,
     input  logic                    ready,
     input  logic                    takes_frame,
     input  logic                    on_start,
@@ -42,7 +42,7 @@ module ms_sequencer #(
     assign s_axis_tready = state == TAKE;
     assign step = state == RUN && (!last || flows || open == 0);
     assign start = ready && !takes_frame && !skipped;
-    assign fetch = !begun || (ready && skipped) || (state == WAIT && open == 0) || frame_ends;
+    assign go_on = !begun || (ready && skipped) || (state == WAIT && open == 0) || frame_ends;
 
     always_ff @(posedge clk)
         if (!rst_n) begin
