@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,8 @@ __all__ = ["Digests", "remembered"]
 
 _PACKAGE = "microstage"
 _SETTLED_NS = 2_000_000_000
+_parsed_here: dict[str, list[str]] = {}
+"What files import that this process has parsed itself, by their SHA-256: true for whoever asks, with a memory or not."
 
 
 class Digests:
@@ -52,7 +54,9 @@ class Digests:
         sha = self.of(path)
         known = self._imports.get(sha)
         if not isinstance(known, list) or not all(isinstance(name, str) for name in known):
-            known = self._imports[sha] = sorted(_imported(path))
+            if sha not in _parsed_here:
+                _parsed_here[sha] = sorted(_imported(path))
+            known = self._imports[sha] = _parsed_here[sha]
             self._dirty = True
         return known
 
@@ -108,12 +112,20 @@ def _remembered(memory: Path) -> tuple[dict, dict]:
 
 def _imported(path: Path) -> set[str]:
     names: set[str] = set()
-    for node in ast.walk(_parsed(path)):
+    for node in _statements(_parsed(path).body):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
     return {name for name in names if name.split(".")[0] == _PACKAGE}
+
+
+def _statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Yield every statement at any depth; expressions, which hold no import, are most of a tree and are left out."""
+    for node in body:
+        yield node
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from _statements(getattr(node, block, ()))
 
 
 def _parsed(path: Path) -> ast.Module:

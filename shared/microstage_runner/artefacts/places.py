@@ -52,7 +52,7 @@ class Place:
         self.folder, lock = volumes / _PLACES / name, volumes / _LOCKS / name
         stack = ExitStack()
         stack.enter_context(hold(lock))  # before there is anything to collect
-        stack.callback(lock.unlink, missing_ok=True)
+        stack.callback(_let_go, lock)
         stack.callback(clear, self.folder)
         self.folder.mkdir(parents=True)
         self._end = weakref.finalize(self, stack.close)
@@ -80,6 +80,12 @@ def _collect_one(volumes: Path, place: Path, lock: Path) -> None:
     else:
         clear(place)
         lock.unlink()
+
+
+def _let_go(lock: Path) -> None:
+    """Remove the lock of a place that is gone; on a volume that cannot be written to any more, the next run does."""
+    with suppress(OSError):
+        lock.unlink(missing_ok=True)
 
 
 def clear(path: Path) -> None:

@@ -25,6 +25,7 @@ from microstage_runner.artefacts import notes, sbom
 from microstage_runner.artefacts.artefact import ENVELOPE, KEY_CHARACTERS, MANIFEST, Artefact, manifest_of, read
 from microstage_runner.artefacts.inputs import all_files
 from microstage_runner.artefacts.places import clear, collect, hold
+from microstage_runner.artefacts.syncing import make_folder, sync, sync_all
 from microstage_runner.process import REPOSITORY, TRACES
 from microstage_runner.signing import Keys, carry
 
@@ -128,9 +129,9 @@ class Store:
         made = Artefact(out, manifest_of(about, _written(out)))
         write_json(out / MANIFEST, made.manifest)
         self.keys.seal(made)
-        _sync(out)
+        sync_all(out)
         target = self.folder(stage, key)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         published = self.find(stage, key)
         if published and published.manifest == made.manifest:
             carry(made, published)
@@ -141,7 +142,7 @@ class Store:
         self._keep_notes(target, scratch, run)
         self.describe(Artefact(target, made.manifest))
         os.rename(out, target)
-        _sync_folder(target.parent)
+        sync(target.parent)
         shutil.rmtree(out.parent)
         return Artefact(target, made.manifest)
 
@@ -156,7 +157,7 @@ class Store:
         found.checked()
         self.keys.require(found, f"What came, {stage} {key[:KEY_CHARACTERS]},")
         target = self.folder(stage, key)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         with self.lock(stage, key):
             published = self.find(stage, key)
             if published and published.manifest == found.manifest:
@@ -165,9 +166,9 @@ class Store:
                 return published
             if published:
                 self._keep_conflict(published, found, folder)
-            _sync(folder)
+            sync_all(folder)
             os.rename(folder, target)
-            _sync_folder(target.parent)
+            sync(target.parent)
         return Artefact(target, found.manifest)
 
     def sign(self, artefact: Artefact) -> None:
@@ -191,6 +192,7 @@ class Store:
         taken = len(list(self.volumes.glob(f"{published.about['stage']}/{published.key}.conflict-*")))
         second = f"{published.path}.conflict-{taken + 1}"
         os.rename(out, second)
+        sync(published.path.parent)
         old, new = published.files, other.files
         name = next((n for n in sorted(old.keys() | new.keys()) if old.get(n) != new.get(n)), MANIFEST)
         both = f"{published.path} and {second}"
@@ -213,19 +215,3 @@ def _written(out: Path) -> dict[str, str]:
             name = path.relative_to(out)
             raise ArtefactError(f"The stage wrote {name}, which is no plain file; it must write files alone.")
     return {path.relative_to(out).as_posix(): file_digest(path) for path in found}
-
-
-def _sync(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as handle:
-                os.fsync(handle.fileno())
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -94,6 +94,7 @@ COMMANDS = {
     "prove": Command("prove", (*_MADE, "DEPTH", "RANDOM", "SECONDS", "VECTORS"), takes=WORDS, in_checkout=True),
     "fuzz": Command("fuzz", ("SECONDS", "SEED", "TARGET"), takes=WORDS, about=CHECKOUT, in_checkout=True),
     "footprint": Command("footprint", (*_MADE, "AGAINST", "MACHINE", "TFLITE"), takes=WORDS, in_checkout=True),
+    "chaos": Command("chaos", ("NETWORKS", "ONLY", "SEED", "TRIES"), takes=WORDS, about=MACHINE, in_checkout=True),
     "package-check": Command("package_check", _MADE, last=CODE, in_checkout=True),
     "reproduce-table": Command("reproduce_table", _TABLE, takes=WORDS, last=INTEGERS, in_checkout=True),
     "slurm-test": Command("slurm_test", takes=WORDS, about=CHECKOUT, in_checkout=True),

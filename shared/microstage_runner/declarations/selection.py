@@ -36,12 +36,14 @@ SETTINGS = {
     "MACHINE": "of make footprint: machines, of cortex-m0+, cortex-m4, cortex-m7, cortex-m33, cortex-m55 and riscv32;"
     " all of them by default",
     "MEMORY": "what a stage may take, as 512m or 4g; in containers seven eighths of the machine's by default",
-    "NETWORKS": "of make quantisers: networks that are trained in floats, with blanks between them; all by default",
+    "NETWORKS": "of make quantisers: networks that are trained in floats, with blanks between them; of make chaos:"
+    " families; all by default",
     "NOMINAL": "of make accuracy: the instrument's nominal rms value, from which limits follow;"
     " 32 A, 120 or 230 V by default",
     "ONNX": "a network of one's own to begin with: QONNX, QCDQ, FINN-ONNX or .tflite;"
     " of make estimate-file a folder that holds interface.json",
-    "ONLY": "of make lint: some of format, ruff, mypy, shellcheck, hadolint; of docs-check: some tutorials",
+    "ONLY": "of make lint: some of format, ruff, mypy, shellcheck, hadolint; of docs-check: some tutorials;"
+    " of make chaos: some faults, or one try of one, as flips:137",
     "OPEN": "of make report and docs: 1 opens the page",
     "PROFILE": "of make sweep ENGINE=snakemake: local, or slurm for the cluster whose sbatch is on PATH",
     "PUBLIC_KEY": "public keys, a file each: what is published counts only where one of these signed it",
@@ -62,6 +64,7 @@ SETTINGS = {
     "TESTS": "of make test: folders and files of tests, with blanks between them",
     "TFLITE": "of make bench and footprint: the network of ONNX= as .tflite, for litert and tflm;"
     " a list goes with a list",
+    "TRIES": "of make chaos: the most tries of each fault; as many as make it whole by default",
     "TRUST": "1 lets unpack run code of the bundle's that is not this checkout's: sources, a model file, an image",
     "VECTORS": "of make prove: random vectors, 10000 by default",
     "VENDOR": "folder that vendor collects into, and that everything else then installs from",

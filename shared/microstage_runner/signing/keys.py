@@ -17,6 +17,7 @@ from typing import Any
 from microstage.errors import IntegrityError
 from microstage.files.canonical import write_json
 from microstage_runner.artefacts.artefact import ENVELOPE, MANIFEST, Artefact
+from microstage_runner.artefacts.syncing import sync
 from microstage_runner.signing.program import Program
 
 __all__ = ["Keys", "carry", "largest"]
@@ -146,3 +147,4 @@ def _write(artefact: Artefact, envelope: Mapping[str, Any]) -> None:
     beside = folder.with_name(f".{folder.name}.dsse")
     write_json(beside, envelope)
     beside.replace(folder / ENVELOPE)
+    sync(folder)

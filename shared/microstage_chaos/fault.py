@@ -1,0 +1,37 @@
+"""What a kind of fault is: a name, a number of tries, and one try."""
+
+from __future__ import annotations
+
+import random
+from typing import Protocol
+
+from microstage_chaos.ground import Ground, Undisturbed
+
+__all__ = ["KindOfFault", "run_of"]
+
+
+class KindOfFault(Protocol):
+    """One line of the table.
+
+    A try is told by its number and by random numbers of its
+    own, so that it can be seen again alone.
+    """
+
+    @property
+    def name(self) -> str:
+        """What chooses it."""
+
+    @property
+    def title(self) -> str:
+        """What the table calls it."""
+
+    def count(self, ground: Ground) -> int:
+        """Return how many tries make it whole; raise `Skipped` where it cannot be tried here."""
+
+    def attempt(self, ground: Ground, rng: random.Random, number: int) -> None:
+        """Try it once; raise `Lost` for a promise that did not hold."""
+
+
+def run_of(ground: Ground, number: int) -> Undisturbed:
+    """Return the run that a try is about: one family after the other."""
+    return ground.runs[number % len(ground.runs)]
