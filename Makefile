@@ -31,13 +31,14 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .SUFFIXES:
 
 ##@ Stages: everything up to and including
-.PHONY: train export qcdq streamline cbackend
+.PHONY: train export qcdq streamline cbackend rtl
 train:       ## train and quantise the network
 export:      ## write it as QONNX
 qcdq:        ## rebuild it as QCDQ parts and prove the integers
 streamline:  ## make it integer-only FINN-ONNX
 cbackend:    ## compile its integers to C and run the self test
-train export qcdq streamline cbackend:
+rtl:         ## or to SystemVerilog, proven under Verilator and on yosys' netlist: LANES= DEVICE=ecp5-25 PLACE=1
+train export qcdq streamline cbackend rtl:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Looking
@@ -67,9 +68,9 @@ path why runs resume verify sign report accuracy compare sweep explain estimate-
 
 ##@ Making ready
 .PHONY: images base environments data vendor interpreter
-images:      ## build every stage's container image
+images:      ## build every stage's container image but rtl's, which STAGE=rtl builds
 base:        ## build stand-in base images where no registry is reachable
-environments: ## make every stage's virtual environment (RUNNER=local)
+environments: ## make every stage's virtual environment (RUNNER=local) but rtl's, which STAGE=rtl makes
 data:        ## download a dataset: DATASET=ev-cpw
 vendor:      ## collect all that is ever downloaded into VENDOR=dir; any other target then takes it from there
 interpreter: ## compile microstage-run, which infers with network files (*.msn): CC=
