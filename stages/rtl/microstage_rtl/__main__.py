@@ -11,7 +11,6 @@ from microstage.files.canonical import write_json
 from microstage.interface.c_names import network_name
 from microstage.stage import Job, stage_main
 from microstage_rtl.program.assemble import assemble
-from microstage_rtl.program.cycles import frame_cycles
 from microstage_rtl.program.lanes import default_lanes
 from microstage_rtl.program.program import MachineProgram
 from microstage_rtl.prove.drawn import write_frames

@@ -21,4 +21,3 @@ def default_lanes(network: RtlNetwork) -> int:
     largest = max(int(np.abs(w).max(initial=0)) for w in weights)
     most = _NARROW if largest < 1 << _NARROW_WEIGHTS - 1 else _WIDE
     return min(most, max(len(w) for w in weights))
-

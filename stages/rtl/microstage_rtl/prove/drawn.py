@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from microstage_rtl.prove.frames import Frames, random_frames, sent_by
 from microstage_rtl.program.program import MachineProgram
 from microstage_rtl.program.widths import Widths
+from microstage_rtl.prove.frames import Frames, random_frames, sent_by
 from microstage_rtl.write.vectors import write_vectors
 
 __all__ = ["STEPS", "draw", "write_frames"]

@@ -12,9 +12,9 @@ import numpy as np
 from microstage.errors import ArtefactError
 from microstage.interface import golden
 from microstage.interface.recurrence import Recurrence
-from microstage_rtl.prove.frames import Frames, golden_frames
 from microstage_rtl.program.interpret import RunningMachine
 from microstage_rtl.program.program import MachineProgram
+from microstage_rtl.prove.frames import Frames, golden_frames
 
 __all__ = ["Replay", "replayed"]
 
