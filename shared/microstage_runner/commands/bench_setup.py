@@ -15,7 +15,7 @@ from microstage.process.text_table import table
 from microstage_runner.artefacts.pinned_environment import stage_environment
 from microstage_runner.commands.timing import median_seconds
 from microstage_runner.declarations.checkout import load_stages
-from microstage_runner.declarations.stages import Stage
+from microstage_runner.declarations.stages import Stage, usual
 from microstage_runner.engines.containers import HARDENING
 from microstage_runner.engines.engine import Engine, find
 from microstage_runner.engines.images import Images
@@ -31,7 +31,7 @@ _MB = 1e6
 
 def command(typed: dict[str, str], repository: Path) -> None:
     """Print the table; without an engine, the local columns alone."""
-    engine, stages = find(), load_stages(REPOSITORY)
+    engine, stages = find(), {stage.name: stage for stage in usual(load_stages(REPOSITORY))}
     print(f"{engine or 'no container engine answers: local figures alone'}; downloads included", flush=True)
     rows = [_row(stage, engine) for stage in stages.values()]
     titles = [

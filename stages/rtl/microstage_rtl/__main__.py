@@ -15,7 +15,7 @@ from microstage_rtl.program.lanes import default_lanes
 from microstage_rtl.program.program import MachineProgram
 from microstage_rtl.prove.drawn import write_frames
 from microstage_rtl.prove.golden import replayed
-from microstage_rtl.prove.proof import Proof, frames_within, prove_netlist, prove_sources
+from microstage_rtl.prove.proof import ReplayProof, frames_within, prove_netlist, prove_sources
 from microstage_rtl.prove.testbench import add_testbench
 from microstage_rtl.read.network import read_network
 from microstage_rtl.synthesise.devices import DEVICES, ECP5, Device
@@ -98,7 +98,7 @@ def _prove_netlist(
     _tell(job, list(prove_netlist(netlist, folder, program, frames, work / "netlist", log)))
 
 
-def _tell(job: Job, proofs: list[Proof]) -> None:
+def _tell(job: Job, proofs: list[ReplayProof]) -> None:
     for proof in proofs:
         job.verified(proof.boundary, proof.compared, proof.compared)
         job.metric(f"proof.{proof.boundary}", {"frames": proof.frames, "cycles": proof.cycles})

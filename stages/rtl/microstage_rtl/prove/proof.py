@@ -15,7 +15,7 @@ from microstage_rtl.prove.testbench import add_testbench
 from microstage_rtl.synthesise.yosys import Netlist
 from microstage_rtl.tools.verilator import made, replay
 
-__all__ = ["Proof", "frames_within", "prove_netlist", "prove_sources"]
+__all__ = ["ReplayProof", "frames_within", "prove_netlist", "prove_sources"]
 
 STALL = 30
 "Percent of cycles in which a side holds back, where stalls are random."
@@ -27,7 +27,7 @@ _QUIET = "-Wno-fatal -Wno-lint -Wno-style -I{library}"
 
 
 @dataclass(frozen=True)
-class Proof:
+class ReplayProof:
     """What one replay compared; all of it was equal. `cycles` of the whole replay."""
 
     boundary: str
@@ -42,7 +42,7 @@ def frames_within(asked: int, cycles: float, lanes: int, netlist: bool = False) 
     return max(1, min(asked, int(most)))
 
 
-def prove_sources(folder: Path, program: MachineProgram, asked: int, work: Path, log: Path) -> Iterator[Proof]:
+def prove_sources(folder: Path, program: MachineProgram, asked: int, work: Path, log: Path) -> Iterator[ReplayProof]:
     """Yield the proofs of `folder`, copied to `work`: golden frames at full speed and with stalls, `asked` random ones.
 
     Raise `VerificationError` at the first that differs.
@@ -52,18 +52,18 @@ def prove_sources(folder: Path, program: MachineProgram, asked: int, work: Path,
     inputs, expected = work / "vectors" / "input.txt", work / "vectors" / "expected.txt"
     frames = _frames(inputs)
     plain = replay(bench, inputs, expected)
-    yield Proof("golden", frames, plain.compared, plain.cycles)
+    yield ReplayProof("golden", frames, plain.compared, plain.cycles)
     stalled = replay(bench, inputs, expected, seed=1, stall=STALL)
-    yield Proof("golden, with stalls", frames, stalled.compared, stalled.cycles)
+    yield ReplayProof("golden, with stalls", frames, stalled.compared, stalled.cycles)
     drawn = work / "drawn"
     count = draw(drawn, program, frames_within(asked, plain.cycles / frames, program.lanes))
     found = replay(bench, drawn / "input.txt", drawn / "expected.txt", seed=2, stall=STALL)
-    yield Proof("random, with stalls", count, found.compared, found.cycles)
+    yield ReplayProof("random, with stalls", count, found.compared, found.cycles)
 
 
 def prove_netlist(
     netlist: Netlist, folder: Path, program: MachineProgram, frames: int, work: Path, log: Path
-) -> Iterator[Proof]:
+) -> Iterator[ReplayProof]:
     """Yield the proofs of yosys' netlist for an ECP5: so many golden `frames`, then as many random ones."""
     work.mkdir(parents=True)
     add_testbench(work, netlist.top)
@@ -75,11 +75,11 @@ def prove_netlist(
     first = work / "golden"
     count = _first_frames(folder / "vectors", first, frames)
     golden = replay(bench, first / "input.txt", first / "expected.txt", seed=3, stall=STALL)
-    yield Proof("golden, netlist, with stalls", count, golden.compared, golden.cycles)
+    yield ReplayProof("golden, netlist, with stalls", count, golden.compared, golden.cycles)
     drawn = work / "drawn"
     count = draw(drawn, program, frames, seed=2)
     found = replay(bench, drawn / "input.txt", drawn / "expected.txt", seed=4, stall=STALL)
-    yield Proof("random, netlist, with stalls", count, found.compared, found.cycles)
+    yield ReplayProof("random, netlist, with stalls", count, found.compared, found.cycles)
 
 
 def _frames(inputs: Path) -> int:
