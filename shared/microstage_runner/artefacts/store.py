@@ -25,7 +25,7 @@ from microstage_runner.artefacts import notes, sbom
 from microstage_runner.artefacts.artefact import ENVELOPE, KEY_CHARACTERS, MANIFEST, Artefact, manifest_of, read
 from microstage_runner.artefacts.inputs import all_files
 from microstage_runner.artefacts.places import clear, collect, hold
-from microstage_runner.artefacts.syncing import make_folder, sync, sync_all
+from microstage_runner.artefacts.syncing import make_stage_folder, sync, sync_all
 from microstage_runner.process import REPOSITORY, TRACES
 from microstage_runner.signing import Keys, carry
 
@@ -131,7 +131,7 @@ class Store:
         self.keys.seal(made)
         sync_all(out)
         target = self.folder(stage, key)
-        make_folder(target.parent)
+        make_stage_folder(self.volumes, stage)
         published = self.find(stage, key)
         if published and published.manifest == made.manifest:
             carry(made, published)
@@ -157,7 +157,7 @@ class Store:
         found.checked()
         self.keys.require(found, f"What came, {stage} {key[:KEY_CHARACTERS]},")
         target = self.folder(stage, key)
-        make_folder(target.parent)
+        make_stage_folder(self.volumes, stage)
         with self.lock(stage, key):
             published = self.find(stage, key)
             if published and published.manifest == found.manifest:

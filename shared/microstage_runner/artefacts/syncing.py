@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["make_folder", "sync", "sync_all"]
+__all__ = ["make_stage_folder", "sync", "sync_all"]
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder, and those around it, where they are missing; their names are on the disk on return."""
+def make_stage_folder(volumes: Path, stage: str) -> None:
+    """Make the folder of a stage's artefacts where it is missing; its name, and that of `volumes`, are on the disk."""
+    folder = volumes / stage
     if not folder.is_dir():
-        make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        sync(folder.parent)
+        folder.mkdir(parents=True, exist_ok=True)
+        sync(volumes)
+        with suppress(PermissionError):  # a folder of somebody else's, which was there before
+            sync(volumes.parent)
 
 
 def sync_all(folder: Path) -> None:
