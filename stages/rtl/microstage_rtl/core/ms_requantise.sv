@@ -108,8 +108,9 @@ module ms_requantise #(
     wire signed [BITS-1:0] stored;
     if (VALUES != 0) begin : tables
         wire [BITS-1:0] looked_up;
+        wire [TABLE_BITS-1:0] place = TABLE_BITS'(level) + table_row;
         ms_rom #(.DEPTH(VALUES), .WIDTH(BITS), .BANK(VALUES_BANK), .ADDRESS_BITS(TABLE_BITS), .FILE("values")) values (
-            .clk, .address(TABLE_BITS'(level) + table_row), .data(looked_up)
+            .clk, .address(place), .data(looked_up)
         );
         assign stored = looks_up ? signed'(looked_up) : BITS'(level_8);
     end else begin : no_tables

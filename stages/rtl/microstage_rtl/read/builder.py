@@ -75,11 +75,11 @@ class Builder:
         self.add_constant(sums, bias)
         return sums
 
-    def pool(self, name: str, x: WindowsOf, kind: str) -> Sums:
-        """Take the largest, or the sum, of each window channel by channel."""
-        low, high = x.ends_by_channel(kind)
+    def pool(self, name: str, x: WindowsOf) -> Sums:
+        """Take the largest of each window channel by channel."""
+        low, high = x.channel_ends()
         shape = (*x.output, x.channels)
-        return self._sums(name, kind, x.x, (*x.positions, (x.channels, 1), *x.taps(1)), shape, low, high)
+        return self._sums(name, "largest", x.x, (*x.positions, (x.channels, 1), *x.taps(1)), shape, low, high)
 
     def place_of_largest(self, name: str, x: HeldTensor) -> Sums:
         """Find the place of the largest along the last axis; the lowest one among equals."""

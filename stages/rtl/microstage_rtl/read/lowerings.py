@@ -48,7 +48,7 @@ def max_pool(node: LoweredNode) -> Value:
     x = node.tensor()
     kernel = said["kernel_shape"]
     windows = WindowsOf.over(node.place, x, kernel, said.get("strides", [1, 1]), said.get("dilations", [1, 1]))
-    return node.builder.pool(node.name, windows, "largest")
+    return node.builder.pool(node.name, windows)
 
 
 def add(node: LoweredNode) -> Value:
@@ -184,7 +184,7 @@ def _as_sums(node: LoweredNode, index: int, x: Value | None = None) -> Sums:
 def _channel_axis(node: LoweredNode, rank: int) -> int:
     layout = node.attributes.get("data_layout", b"NCHW")
     layout = layout.decode() if isinstance(layout, bytes) else layout
-    return min(layout.index("C"), rank - 1) if layout.endswith("C") is False else rank - 1
+    return rank - 1 if layout.endswith("C") else layout.index("C")
 
 
 LOWERINGS: dict[str, Callable[[LoweredNode], Value]] = {

@@ -49,7 +49,7 @@ def read_network(folder: Path, part: str = "") -> RtlNetwork:
 
 
 def _chosen(part: str, graphs: Mapping[str, PartGraph]) -> str:
-    found = [name for name in graphs if part and name.startswith(part)]
+    found = [part] if part in graphs else [name for name in graphs if part and name.startswith(part)]
     if part and len(found) != 1:
         raise ParameterError(f"PART={part} is none of the network's parts; there are {', '.join(graphs)}.")
     return found[0] if found else ""

@@ -78,17 +78,11 @@ class WindowsOf:
 
     def ends_of_products(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the least and the greatest sum of products of each filter, [filters]; zero is among what pads."""
-        low, high = (np.tile(end, weights.shape[0] // self.channels) for end in self._channel_ends())
+        low, high = (np.tile(end, weights.shape[0] // self.channels) for end in self.channel_ends())
         above, below = np.maximum(weights, 0), np.minimum(weights, 0)
         return low @ above + high @ below, high @ above + low @ below
 
-    def ends_by_channel(self, kind: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return the least and the greatest result of each channel."""
-        low, high = self._channel_ends()
-        count = self.kernel[0] * self.kernel[1] if kind == "sum" else 1
-        return low * count, high * count
-
-    def _channel_ends(self) -> tuple[np.ndarray, np.ndarray]:
+    def channel_ends(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the ends of each channel [channels] over all places of the image."""
         shape = (-1, self.channels)
         return self.x.low.reshape(shape).min(axis=0), self.x.high.reshape(shape).max(axis=0)
