@@ -19,7 +19,7 @@ __all__ = ["ReplayProof", "frames_within", "prove_netlist", "prove_sources"]
 
 STALL = 30
 "Percent of cycles in which a side holds back, where stalls are random."
-_SOURCES, _NETLIST = 2e10, 2e8
+_SOURCES, _NETLIST = 2e10, 1e8
 "Cycles of one multiplier that are simulated of the sources, and of the netlist, which takes a hundred times as long."
 _BESIDE = 8
 "What the machine around the multipliers costs a simulator, in multipliers."
