@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from microstage_bench import memory
+from microstage_bench.aims import FLASH_OF_8_BITS
 from microstage_bench.footprint.by_layer import CountedLayer
 from microstage_bench.footprint.firmware import Build, Footprint
 from microstage_bench.names import WIDTHS
@@ -25,7 +26,6 @@ _AGAINST = {
     _CYCLES: lambda f: f.cycles,
 }
 _BESIDE = ("network", "C, {}: flash", "RAM", "tflm: .tflite + interpreter", "RAM", ".onnx + runtime")
-_AIMS = {4: "0.5", 1: "0.125"}
 
 
 def measured_table(name: str, builds: Sequence[Build], measured: Measured) -> str:
@@ -95,6 +95,6 @@ def widths(found: Mapping[str, Footprint]) -> str:
     for bits, name in WIDTHS.items():
         f = found[name]
         ratios = (f"{f.flash / of:.3f}" for of in (found[WIDTHS[8]].flash, bare))
-        rows.append([bits, f"{f.constants:,}", f"{f.flash:,}", *ratios, _AIMS.get(bits, "")])
+        rows.append([bits, f"{f.constants:,}", f"{f.flash:,}", *ratios, FLASH_OF_8_BITS.get(bits, "")])
     alone = f"of int8 weights and int32 biases alone ({bare:,})"
     return table(("bits per weight", "constants", "flash", "of the 8-bit form", alone, "aim"), rows)

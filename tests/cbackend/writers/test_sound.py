@@ -16,6 +16,10 @@ from microstage.datasets.speech import words
 from microstage.datasets.speech.cepstra import CEPSTRA
 from microstage.errors import VerificationError
 from microstage.interface.cepstra import Cepstra
+from microstage_bench.emulators import MACHINES
+from microstage_bench.footprint import cortex_m4
+from microstage_bench.footprint.by_layer import by_layer, marked
+from microstage_bench.footprint.firmware import Build, firmware_of
 from microstage_cbackend.generate import read_model
 from microstage_cbackend.vectors.sounds import levels
 from microstage_cbackend.writers.features_tables import Tables
@@ -177,3 +181,18 @@ def test_features_of_another_input_or_of_many_scales_are_one_sentence(tmp_path, 
     described["parts"]["model"]["inputs"]["features"]["scale"] = [0.1] * 468
     (source / "interface.json").write_text(json.dumps(described))
     assert run_stage(source)[0] == 2 and "expected one scale" in capfd.readouterr().err
+
+
+def test_footprint_measures_what_a_network_takes_from_sound(tmp_path, run_stage):
+    """Sounds are made up, as no golden vector holds one; the features cost more than this one layer on them."""
+    build = Build(next(m for m in MACHINES if m.name == cortex_m4.NAME), "gcc", "-O2")
+    if build.missing:
+        pytest.skip(build.missing)
+    code, out = run_stage(artefact(tmp_path / "in", SHORT))
+    assert code == 0
+    with firmware_of(out) as alone, firmware_of(out, "infer_sound") as hears:
+        infer, hear = alone.measure(build), hears.measure(build)
+        assert hear.flash > infer.flash and hear.instructions > 10 * infer.instructions
+        assert hear.instructions < cortex_m4.modelled(hears, build, hear.instructions) < 2 * hear.instructions
+        with marked(hears) as (with_marks, layers):
+            assert 0 < sum(by_layer(with_marks, build)) < hear.instructions / 10 and layers

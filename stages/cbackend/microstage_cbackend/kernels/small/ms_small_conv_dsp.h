@@ -146,7 +146,7 @@ MS_INLINE void ms_small_conv_any_dsp(const uint8_t *x, const void *w, const int3
         if (requant) {
             ms_small_whole_requant_dsp(x, w, y, scratch, shape, requant, ms_small_one_dsp(shape, end));
         } else {
-            ms_small_whole_dsp(x, w, y, scratch, shape, (ms_small_stage){q, line, 0}, ms_small_one_dsp(shape, end));
+            ms_small_whole_dsp(x, w, y, scratch, shape, q, line, 0, ms_small_one_dsp(shape, end));
         }
         return;
     }

@@ -34,7 +34,7 @@ static inline void ms_small_clamps_dsp(ms_dot_dsp *dot, int32_t low, int32_t hig
 }
 
 /* What all filters share of a stage. */
-static __attribute__((noinline, unused)) void ms_small_stage_dsp(ms_dot_dsp *dot, const ms_small_stage *stage)
+static __attribute__((unused)) void ms_small_stage_dsp(ms_dot_dsp *dot, const ms_small_stage *stage)
 {
     dot->clamps = 0;
     if (stage->line) {
@@ -69,19 +69,20 @@ static inline void ms_small_spread_all_dsp(const uint8_t *x, uint32_t *to, uint3
 }
 
 /* The patch, behind what the assembly is told. */
-static __attribute__((noinline, unused)) void ms_small_patch_dsp(ms_dot_dsp *dot, const uint8_t *x, const ms_small_conv_shape *shape)
+static __attribute__((unused)) void ms_small_patch_dsp(ms_dot_dsp *dot, const uint8_t *x, const ms_small_conv_shape *shape)
 {
-    const int32_t bytes = shape->planes * shape->height * shape->width * shape->channels;
+    const int32_t bytes = shape->planes * shape->height * shape->width * shape->channels, step = shape->bits == 1 ? 15 : 7;
     dot->x = (uint32_t *)(void *)(dot + 1);
-    dot->x_end = dot->x + ms_small_depth_dsp(shape) / 2;
+    dot->x_end = dot->x + ((bytes + step) & ~step) / 2; /* that is ms_small_depth_dsp */
     ms_small_spread_all_dsp(x, dot->x, dot->x_end, bytes, (uint32_t)shape->flip * 0x01010101u);
 }
 
 /* A byte a filter, or sums. */
 static __attribute__((noinline, unused)) void ms_small_whole_dsp(const uint8_t *x, const void *w, uint8_t *y, ms_dot_dsp *dot,
-                                                                const ms_small_conv_shape *shape, ms_small_stage stage,
-                                                                ms_dot_function_dsp *function)
+                                                                const ms_small_conv_shape *shape, const int32_t *q, const ms_line *line,
+                                                                const ms_requant *requant, ms_dot_function_dsp *function)
 {
+    const ms_small_stage stage = {q, line, requant}; /* made here, once: a caller would make it for every layer */
     ms_small_patch_dsp(dot, x, shape);
     ms_small_stage_dsp(dot, &stage);
     ms_small_constants_dsp(dot, &stage, 0);
