@@ -61,8 +61,8 @@ def _assert_kept(box: Sandbox, said: str) -> None:
 
 def lose(volumes: Path, journal: Sequence[Entry], rng: random.Random) -> None:
     """Take from a volume what its writers' journal does not say is on the disk."""
-    for entry in sorted(_lost_entries(journal, rng), key=journal.index, reverse=True):
-        _undo(entry)
+    for place in sorted(_lost_entries(journal, rng), reverse=True):
+        _undo(journal[place])
     for path in list(_unsynced(volumes, journal)):
         _spoil(path, rng)
 
@@ -78,16 +78,16 @@ def _unsynced(volumes: Path, journal: Sequence[Entry]) -> Iterator[Path]:
             yield path
 
 
-def _lost_entries(journal: Sequence[Entry], rng: random.Random) -> Iterator[Entry]:
-    """Yield changes of folders that were not synced since; of each folder, all from some change on."""
-    pending: dict[int, list[Entry]] = defaultdict(list)
-    for entry in journal:
+def _lost_entries(journal: Sequence[Entry], rng: random.Random) -> Iterator[int]:
+    """Yield places of changes of folders that were not synced since; of each folder, all from some change on."""
+    pending: dict[int, list[int]] = defaultdict(list)
+    for place, entry in enumerate(journal):
         if entry.what == "S":
             pending.pop(entry.inode, None)
         elif entry.what in "CMR":
-            pending[entry.inode].append(entry)
-    for _, entries in sorted(pending.items()):
-        yield from entries[rng.randint(0, len(entries)) :]
+            pending[entry.inode].append(place)
+    for _, places in sorted(pending.items()):
+        yield from places[rng.randint(0, len(places)) :]
 
 
 def _undo(entry: Entry) -> None:

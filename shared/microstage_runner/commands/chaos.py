@@ -7,6 +7,7 @@ from pathlib import Path
 
 from microstage.errors import ParameterError, VerificationError
 from microstage_chaos.families import Family, families_named
+from microstage_chaos.outcome import Tally
 from microstage_chaos.table import Chosen, chosen, shown, tried
 from microstage_runner.commands.asked import number
 from microstage_runner.commands.planned import Planned
@@ -24,8 +25,12 @@ def planned(typed: dict[str, str], repository: Path) -> list[Planned | str]:
 def command(typed: dict[str, str], repository: Path) -> None:
     """Try the faults and print the table; raise `VerificationError` where a promise did not hold."""
     families, which, seed, most = _asked(typed)
-    tallies = list(tried(repository, volumes_of(typed, repository), families, which, seed, most))
-    print("\n" + shown(tallies, sys.stdout.isatty()), flush=True)
+    tallies: list[Tally] = []
+    try:
+        for tally in tried(repository, volumes_of(typed, repository), families, which, seed, most):
+            tallies.append(tally)
+    finally:  # a run takes long: what is known is shown, whatever ends it
+        print("\n" + shown(tallies, sys.stdout.isatty()), flush=True)
     if lost := sum(len(tally.lost) for tally in tallies):
         tries = sum(tally.tries for tally in tallies)
         raise VerificationError(f"{lost} of {tries} tries were lost; each is told above.")
