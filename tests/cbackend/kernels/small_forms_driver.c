@@ -107,7 +107,7 @@ static void take(const int32_t *s, const buffer *b)
 {
     const int64_t *kink = b[4].count ? b[4].data : 0;
     conv_shape = (ms_small_conv_shape){s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9], s[10], s[11], s[12], s[13], s[14], s[15],
-                                       s[16], s[17], s[18], 0};
+                                       s[16], s[17], s[18], 2};
     line = (ms_line){s[19], s[20], s[21], s[22], s[23], s[24], s[25]};
     q = (ms_requant){b[2].data, b[3].data, s[20], s[21], s[22], s[24], s[25], s[23], kink, kink ? *(const int64_t *)b[5].data : 0};
     taps = (ms_depthwise_u8_shape){s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9], s[10]};

@@ -19,7 +19,7 @@ from microstage_bench.emulators import MACHINES
 from microstage_bench.footprint.firmware import Build
 from microstage_cbackend.kernels.layouts import fast_files
 from microstage_cbackend.kernels.small import layouts, sizes
-from microstage_cbackend.program.small_line import FINE, SHIFTS
+from microstage_cbackend.program.small_line import FINE, FINE_SHIFTS, SHIFTS
 
 DRIVER = Path(__file__).parent / "small_forms_driver.c"
 HEADERS = [f"ms_small_{name}.h" for name in "add average conv depthwise".split()]
@@ -87,7 +87,7 @@ class Line:
 def line(random, sums: np.ndarray) -> Line:
     """A random line that spreads the sums over about -50..300."""
     fine = int(random.choice([0, FINE, FINE])) if np.abs(sums).max() < 2**22 else 0
-    shift, filters = int(random.choice(SHIFTS)) + fine, sums.shape[-1]
+    shift, filters = int(random.choice(FINE_SHIFTS if fine else SHIFTS)), sums.shape[-1]
     bias = random.integers(-1000 << fine, 1000 << fine, filters)
     reach = np.abs((sums.astype(np.int64) << fine) + bias).max() + 1
     multiplier = (175 / reach * 2.0 ** (shift + 32) * random.uniform(0.3, 1, filters)).astype(np.int64)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from integer_networks import networks
 from test_passes import hold, read
+from twice_rounded import fitted, twice_rounded
 from written import equal, write_files
 
 from microstage.interface import golden
@@ -58,6 +59,23 @@ def test_a_line_equals_its_stage_at_every_sum(drawn):
         counts = np.searchsorted(thresholds[channel], sums, side="right")
         assert np.array_equal(found.form.apply(sums, np.full(sums.shape, channel)), counts)
         assert np.abs(sums + found.form.bias[channel]).max() < 2**23
+
+
+@given(st.integers(0, 2**32 - 1), st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_a_stage_that_rounds_twice_has_a_line(seed, relu):
+    random = np.random.default_rng(seed)
+    span = int(np.exp(random.uniform(np.log(2_000), np.log(40_000)))) * random.uniform(1, 2, CHANNELS)
+    high = np.rint(span * random.uniform(0.2, 1, CHANNELS)).astype(np.int64)
+    low = high - np.rint(span).astype(np.int64)
+    quantiser = twice_rounded(random, low, high, relu)
+    _, found = fitted(quantiser, low, high, {"filters": CHANNELS, "bits": 8, "together": 2})
+    assert found is not None
+    for channel in range(CHANNELS):
+        sums = np.arange(low[channel], high[channel] + 1)
+        levels = quantiser.of(np.repeat(sums[:, None], CHANNELS, axis=1))[:, channel]
+        assert np.array_equal(found.form.apply(sums, np.full(sums.shape, channel)), levels)
+        assert np.abs((sums << found.form.fine) + found.form.bias[channel]).max() < 2**31
 
 
 def first_layers() -> Graph:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["FINE", "SHIFTS", "SmallLine", "kinks"]
+__all__ = ["FINE", "FINE_SHIFTS", "SHIFTS", "SmallLine", "kinks"]
 
 SHIFTS = (4, 7, 10, 13, 1)
-"The shifts of MS_SMALL_SHIFTS, those that most layers need first: a program has kernels for the shifts that it uses."
+FINE_SHIFTS = (12, 15, 9, 18, 6)
+"Those of MS_SMALL_SHIFTS, MS_SMALL_FINE_SHIFTS that most layers need first: a program has kernels for what it uses."
 FINE = 8
-"Bits behind the point of a fine line's biases; its shifts are as much larger."
+"Bits behind the point of a fine line's biases."
 _LOWER = 24
 
 

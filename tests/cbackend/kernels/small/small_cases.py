@@ -10,7 +10,7 @@ import numpy as np
 from microstage_cbackend.kernels.layouts import pack_signs, sign_words
 from microstage_cbackend.kernels.small.layouts import pack_small_signs
 from microstage_cbackend.kernels.small.sizes import depthwise_scratch, xnor_scratch
-from microstage_cbackend.program.small_line import FINE, SHIFTS, SmallLine
+from microstage_cbackend.program.small_line import FINE, FINE_SHIFTS, SmallLine
 
 __all__ = ["Case", "add_case", "average_case", "case_file", "depthwise_case", "xnor_case"]
 
@@ -77,7 +77,7 @@ def depthwise_shape(random, most: int = 13) -> dict[str, int]:
 def line_of(random, sums: np.ndarray) -> tuple[np.ndarray, list[int]]:
     """Draw q [filters, 2] and a fine line, straight or bent, that maps sums [..., filters] to about -50...300."""
     reach = int(np.abs(sums).max()) * (1 << FINE) + 1
-    shift = int(random.choice(SHIFTS)) + FINE
+    shift = int(random.choice(FINE_SHIFTS))
     bias = random.integers(-reach, reach + 1, sums.shape[-1])
     most = min(2**31 - 1, (350 << (shift + 32)) // (4 * reach))
     multiplier = random.integers(most // 4, most + 1, sums.shape[-1])

@@ -55,7 +55,7 @@ typedef struct {
  * 0 <= low <= high <= 255; 0 <= multiplier; |v|, |sum * 2^fine + bias| < 2^31
  * fine   0: a line; MS_SMALL_FINE: a fine line, whose biases are in parts of a sum; depthwise lines are fine
  * edge   0: there is no kink; else the line is a bent one, and fine
- * shift  one of MS_SMALL_SHIFTS, of fine lines MS_SMALL_FINE more
+ * shift  one of MS_SMALL_SHIFTS, of fine lines one of MS_SMALL_FINE_SHIFTS
  *
  * The generator proved it equal to the layer's quantiser at every sum that the layer can reach. */
 typedef struct { int32_t offset, shift, low, high, flip, fine, edge; } ms_line;
@@ -64,6 +64,7 @@ enum { MS_SMALL_FINE = 8 };
 
 /* The shifts that a line may have: kernels whose instructions hold the shift are made for each; a program has those it calls. */
 #define MS_SMALL_SHIFTS(of) of(1) of(4) of(7) of(10) of(13)
+#define MS_SMALL_FINE_SHIFTS(of) of(6) of(9) of(12) of(15) of(18)
 
 /* How much lower a bent line lies below its edge: the highest bit of a multiplier, 23 bits lower. A stage that rounds twice has
  * a multiplier of 31 bits and one more shift for each channel; its first rounding is one of such parts. */

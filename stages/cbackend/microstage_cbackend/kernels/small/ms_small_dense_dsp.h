@@ -35,7 +35,7 @@
 #define MS_DSP_BENT_1X4 \
     "ldr r8,[r11,#52]\n mov r9,#256\n" MS_DSP_KINK("r4", "r9") MS_DSP_KINK("r5", "r9") MS_DSP_KINK("r6", "r9") MS_DSP_KINK("r7", "r9") \
     MS_DSP_BEND("r0", "r8", "r4") MS_DSP_BEND("r1", "r8", "r5") MS_DSP_BEND("r2", "r8", "r6") MS_DSP_BEND("r3", "r8", "r7")
-#define MS_DSP_LEVELS_1X4(shift) MS_DSP_STORE_1X4(shift "+8", "0")
+#define MS_DSP_LEVELS_1X4(shift) MS_DSP_STORE_1X4(shift, "0")
 #define MS_DSP_END_1X4_sums \
     "ldrd r5,r6,[r11,#4]\n sub r7,r5,r6\n cmp r7,#16\n blt 4f\n stmia r6!,{r0-r3}\n str r6,[r11,#8]\n cmp r6,r5\n bne 1b\n b 5f\n" \
     "4: str r0,[r6],#4\n mov r0,r1\n mov r1,r2\n cmp r6,r5\n bne 4b\n5:\n"
@@ -49,10 +49,12 @@
     MS_DSP_FUNCTION ms_dot_1X4_dsp_8_##end(ms_dot_dsp *frame) \
     { MS_DSP_ASM("", start MS_DSP_LOOP_1X4_LONG(MS_DSP_PAIRS_1X4 MS_DSP_PAIRS_1X4) MS_DSP_APART_1X4 finish, "0"); }
 #define MS_DSP_DENSE(shift) \
-    MS_DSP_1X4_8(line_##shift, MS_DSP_BIAS_1X4, MS_DSP_FACTORS_1X4 "lsl r9,r8,#8\n" MS_DSP_TIMES_1X4 MS_DSP_STORE_1X4(#shift, "8")) \
+    MS_DSP_1X4_8(line_##shift, MS_DSP_BIAS_1X4, MS_DSP_FACTORS_1X4 "lsl r9,r8,#8\n" MS_DSP_TIMES_1X4 MS_DSP_STORE_1X4(#shift, "8"))
+#define MS_DSP_FINE_DENSE(shift) \
     MS_DSP_1X4_8(fine_##shift, MS_DSP_NULL_1X4, MS_DSP_FINE_1X4("0") MS_DSP_LEVELS_1X4(#shift)) \
     MS_DSP_1X4_8(bent_##shift, MS_DSP_NULL_1X4, MS_DSP_FINE_1X4("0") MS_DSP_BENT_1X4 MS_DSP_LEVELS_1X4(#shift))
 MS_SMALL_SHIFTS(MS_DSP_DENSE)
+MS_SMALL_FINE_SHIFTS(MS_DSP_FINE_DENSE)
 MS_DSP_1X4_8(sums, MS_DSP_NULL_1X4, "asr r1,r1,#8\n asr r3,r3,#8\n" MS_DSP_END_1X4_sums)
 
 #define MS_DSP_QUAD_1X4(x, w) \
@@ -72,10 +74,12 @@ MS_DSP_1X4_8(sums, MS_DSP_NULL_1X4, "asr r1,r1,#8\n asr r3,r3,#8\n" MS_DSP_END_1
         MS_DSP_ASM(MS_DSP_MINUS_1("0x70007"), start MS_DSP_MINUS_1X4 MS_DSP_LOOP_1X4(MS_DSP_QUADS_1X4) MS_DSP_QUADS_APART_1X4 finish, "2"); \
     }
 #define MS_DSP_DENSE_4(shift) \
-    MS_DSP_1X4_4(line_##shift, MS_DSP_BIAS_1X4, MS_DSP_FACTORS_1X4 "mov r9,r8\n" MS_DSP_TIMES_1X4 MS_DSP_STORE_1X4(#shift, "0")) \
+    MS_DSP_1X4_4(line_##shift, MS_DSP_BIAS_1X4, MS_DSP_FACTORS_1X4 "mov r9,r8\n" MS_DSP_TIMES_1X4 MS_DSP_STORE_1X4(#shift, "0"))
+#define MS_DSP_FINE_DENSE_4(shift) \
     MS_DSP_1X4_4(fine_##shift, MS_DSP_NULL_1X4, MS_DSP_FINE_1X4("8") MS_DSP_LEVELS_1X4(#shift)) \
     MS_DSP_1X4_4(bent_##shift, MS_DSP_NULL_1X4, MS_DSP_FINE_1X4("8") MS_DSP_BENT_1X4 MS_DSP_LEVELS_1X4(#shift))
 MS_SMALL_SHIFTS(MS_DSP_DENSE_4)
+MS_SMALL_FINE_SHIFTS(MS_DSP_FINE_DENSE_4)
 MS_DSP_1X4_4(sums, MS_DSP_NULL_1X4, MS_DSP_END_1X4_sums)
 
 #endif

@@ -69,10 +69,10 @@ typedef struct {
 /* (sum * multiplier + offset * 2^32) >> 32 in SMMLA, the rest of the line in USAT; of a bent one the kink between them. */
 #define MS_SMALL_STORE_PAIR_DSP(shift, BEND)                                             \
     "ldrd r8, r9, [sp, #4]\n smmla r6, r6, r8, r9\n smmla r7, r7, r8, r9\n" BEND##_PAIR_DSP \
-    "usat r6, #8, r6, asr #" #shift "+8\n usat r7, #8, r7, asr #" #shift "+8\n"          \
+    "usat r6, #8, r6, asr #" #shift "\n usat r7, #8, r7, asr #" #shift "\n"              \
     "ldrd r8, r9, [sp, #12]\n strb r6, [lr]\n strb r7, [lr, r8]\n add lr, lr, r8, lsl #1\n"
 #define MS_SMALL_STORE_SINGLE_DSP(shift, BEND)                                           \
-    "ldrd r8, r9, [sp, #4]\n smmla r6, r6, r8, r9\n" BEND##_SINGLE_DSP "usat r6, #8, r6, asr #" #shift "+8\n strb r6, [lr]\n"
+    "ldrd r8, r9, [sp, #4]\n smmla r6, r6, r8, r9\n" BEND##_SINGLE_DSP "usat r6, #8, r6, asr #" #shift "\n strb r6, [lr]\n"
 #define MS_SMALL_STRAIGHT_PAIR_DSP ""
 #define MS_SMALL_STRAIGHT_SINGLE_DSP ""
 #define MS_SMALL_LOWER_DSP(r) "cmp " r ", r8\n it lt\n sublt " r ", " r ", r9\n"
@@ -106,10 +106,10 @@ typedef struct {
                      MS_SMALL_SUMS_PAIR_DSP, MS_SMALL_SUMS_SINGLE_DSP, 0, MS_SMALL_STRAIGHT)
 
 #define MS_SMALL_LINES_1_DSP(shift) MS_SMALL_LINES_DSP(1, shift)
-MS_SMALL_SHIFTS(MS_SMALL_LINES_1_DSP)
+MS_SMALL_FINE_SHIFTS(MS_SMALL_LINES_1_DSP)
 MS_SMALL_SUMS_DSP(1)
 #define MS_SMALL_LINES_2_DSP(shift) MS_SMALL_LINES_DSP(2, shift)
-MS_SMALL_SHIFTS(MS_SMALL_LINES_2_DSP)
+MS_SMALL_FINE_SHIFTS(MS_SMALL_LINES_2_DSP)
 MS_SMALL_SUMS_DSP(2)
 
 /* Sums of any kernel, four outputs at once, which uses up x, y and fours. step: bytes from output to output; pairs: of weights in a row, at w as pairs of 16 bits;
@@ -328,10 +328,7 @@ MS_SMALL_STATIC void ms_small_depthwise_work_dsp(ms_small_depthwise_job_dsp *job
 }
 
 /* The kernel for a step and an end, which is sums, or a fine or bent line. */
-#define MS_SMALL_3X3_OF_DSP(function, end) \
-    ((end) == MS_SMALL_END_SUMS ? function##_sums \
-     : (end) < MS_SMALL_END_BENT ? MS_DSP_SHIFTED(function##_fine, (end) - MS_SMALL_END_FINE) \
-     : MS_DSP_SHIFTED(function##_bent, (end) - MS_SMALL_END_BENT))
+#define MS_SMALL_3X3_OF_DSP(function, end) ((end) == MS_SMALL_END_SUMS ? function##_sums : MS_DSP_FINE_END(function, end))
 MS_INLINE ms_small_3x3_dsp *ms_small_3x3_of_dsp(int32_t stride, int32_t end)
 {
     return stride == 1 ? MS_SMALL_3X3_OF_DSP(ms_small_3x3_1, end) : MS_SMALL_3X3_OF_DSP(ms_small_3x3_2, end);

@@ -112,7 +112,7 @@ struct ms_dot_dsp {
     MS_DSP_LEVEL("r0", shift) MS_DSP_LEVEL("r1", shift) MS_DSP_LEVEL("r2", shift) MS_DSP_LEVEL("r3", shift) \
     MS_DSP_LEVEL("r4", shift) MS_DSP_LEVEL("r5", shift) MS_DSP_LEVEL("r6", shift) MS_DSP_LEVEL("r7", shift) \
     "orr r0,r0,r4,lsl #8\n orr r1,r1,r5,lsl #8\n orr r2,r2,r6,lsl #8\n orr r3,r3,r7,lsl #8\n" MS_DSP_STORE_4X2
-#define MS_DSP_LEVEL(r, shift) "usat " r ",#8," r ",asr #" shift "+8\n"
+#define MS_DSP_LEVEL(r, shift) "usat " r ",#8," r ",asr #" shift "\n"
 
 #define MS_DSP_END_4X2_sums(bits) \
     MS_DSP_APART_4X2 "asr r4,r4,#" bits "\n asr r5,r5,#" bits "\n asr r6,r6,#" bits "\n asr r7,r7,#" bits "\n" \
@@ -205,33 +205,42 @@ struct ms_dot_dsp {
 
 #define MS_DSP_LINES_8(shift) \
     MS_DSP_4X2_8(line_##shift, MS_DSP_BIAS_4X2, MS_DSP_LINE_4X2(#shift, "8")) \
+    MS_DSP_1X2_8(line_##shift, MS_DSP_BIAS_1X2, MS_DSP_LINE_1X2(#shift, "8"))
+#define MS_DSP_FINES_8(shift) \
     MS_DSP_4X2_8(fine_##shift, MS_DSP_FINE_BIAS_4X2, MS_DSP_FINE_4X2_8 MS_DSP_LEVELS_4X2(#shift)) \
     MS_DSP_4X2_8(bent_##shift, MS_DSP_FINE_BIAS_4X2, MS_DSP_FINE_4X2_8 MS_DSP_BENT_4X2 MS_DSP_LEVELS_4X2(#shift)) \
-    MS_DSP_1X2_8(line_##shift, MS_DSP_BIAS_1X2, MS_DSP_LINE_1X2(#shift, "8")) \
     MS_DSP_1X2_8(fine_##shift, MS_DSP_NULL_1X2, MS_DSP_FINE_1X2("8") MS_DSP_LEVELS_1X2(#shift)) \
     MS_DSP_1X2_8(bent_##shift, MS_DSP_NULL_1X2, MS_DSP_FINE_1X2("8") MS_DSP_BENT_1X2 MS_DSP_LEVELS_1X2(#shift))
 MS_SMALL_SHIFTS(MS_DSP_LINES_8)
+MS_SMALL_FINE_SHIFTS(MS_DSP_FINES_8)
 MS_DSP_4X2_8(sums, MS_DSP_NULL_4X2, MS_DSP_END_4X2_sums("8"))
 MS_DSP_1X2_8(sums, MS_DSP_NULL_1X2, MS_DSP_END_1X2_sums("8"))
 
 #define MS_DSP_LINES(b, minus, shift) \
     MS_DSP_4X2_FIELDS(b, minus, line_##shift, MS_DSP_FIELD_BIAS_4X2(#b), MS_DSP_LINE_4X2(#shift, #b)) \
+    MS_DSP_1X2_FIELDS(b, minus, line_##shift, MS_DSP_BIAS_1X2, MS_DSP_LINE_1X2(#shift, #b))
+#define MS_DSP_FINES(b, minus, shift) \
     MS_DSP_4X2_FIELDS(b, minus, fine_##shift, MS_DSP_FIELD_NULL_4X2(#b), MS_DSP_FINE_4X2_##b MS_DSP_LEVELS_4X2(#shift)) \
     MS_DSP_4X2_FIELDS(b, minus, bent_##shift, MS_DSP_FIELD_NULL_4X2(#b), MS_DSP_FINE_4X2_##b MS_DSP_BENT_4X2 MS_DSP_LEVELS_4X2(#shift)) \
-    MS_DSP_1X2_FIELDS(b, minus, line_##shift, MS_DSP_BIAS_1X2, MS_DSP_LINE_1X2(#shift, #b)) \
     MS_DSP_1X2_FIELDS(b, minus, fine_##shift, MS_DSP_NULL_1X2, MS_DSP_FINE_1X2(#b) MS_DSP_LEVELS_1X2(#shift)) \
     MS_DSP_1X2_FIELDS(b, minus, bent_##shift, MS_DSP_NULL_1X2, MS_DSP_FINE_1X2(#b) MS_DSP_BENT_1X2 MS_DSP_LEVELS_1X2(#shift))
 #define MS_DSP_SUMS(b, minus) \
     MS_DSP_4X2_FIELDS(b, minus, sums, MS_DSP_FIELD_NULL_4X2(#b), MS_DSP_END_4X2_sums(#b)) \
     MS_DSP_1X2_FIELDS(b, minus, sums, MS_DSP_NULL_1X2, MS_DSP_END_1X2_sums(#b))
 #define MS_DSP_LINES_4(shift) MS_DSP_LINES(4, "0x70007", shift)
+#define MS_DSP_FINES_4(shift) MS_DSP_FINES(4, "0x70007", shift)
 MS_SMALL_SHIFTS(MS_DSP_LINES_4)
+MS_SMALL_FINE_SHIFTS(MS_DSP_FINES_4)
 MS_DSP_SUMS(4, "0x70007")
 #define MS_DSP_LINES_2(shift) MS_DSP_LINES(2, "0x10001", shift)
+#define MS_DSP_FINES_2(shift) MS_DSP_FINES(2, "0x10001", shift)
 MS_SMALL_SHIFTS(MS_DSP_LINES_2)
+MS_SMALL_FINE_SHIFTS(MS_DSP_FINES_2)
 MS_DSP_SUMS(2, "0x10001")
 #define MS_DSP_LINES_1(shift) MS_DSP_LINES(1, "0", shift)
+#define MS_DSP_FINES_1(shift) MS_DSP_FINES(1, "0", shift)
 MS_SMALL_SHIFTS(MS_DSP_LINES_1)
+MS_SMALL_FINE_SHIFTS(MS_DSP_FINES_1)
 MS_DSP_SUMS(1, "0")
 
 #endif

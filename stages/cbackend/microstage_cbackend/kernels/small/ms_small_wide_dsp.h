@@ -57,14 +57,16 @@
 #define MS_DSP_WIDE(form, rows, end, start, finish) \
     MS_DSP_FUNCTION ms_dot_##form##_dsp_8_##end(ms_dot_dsp *frame) \
     { MS_DSP_ASM("", start MS_DSP_LOOP_1X4(rows) finish, "0"); }
-#define MS_DSP_WIDES(form, rows, shift) \
-    MS_DSP_WIDE(form, rows, line_##shift, MS_DSP_BIAS_##form, MS_DSP_LINE_##form(#shift)) \
+#define MS_DSP_WIDE_FINES(form, rows, shift) \
     MS_DSP_WIDE(form, rows, fine_##shift, MS_DSP_NULL_##form, MS_DSP_FINE_##form MS_DSP_LEVELS_##form(#shift)) \
     MS_DSP_WIDE(form, rows, bent_##shift, MS_DSP_NULL_##form, MS_DSP_FINE_##form MS_DSP_BENT_##form MS_DSP_LEVELS_##form(#shift))
-#define MS_DSP_WIDES_4(shift) MS_DSP_WIDES(4X1, MS_DSP_ROW_4X1 MS_DSP_ROW_4X1, shift)
-#define MS_DSP_WIDES_1(shift) MS_DSP_WIDES(1X1, MS_DSP_ROW_1X1, shift)
-MS_SMALL_SHIFTS(MS_DSP_WIDES_4)
-MS_SMALL_SHIFTS(MS_DSP_WIDES_1)
+#define MS_DSP_WIDES(shift) \
+    MS_DSP_WIDE(4X1, MS_DSP_ROW_4X1 MS_DSP_ROW_4X1, line_##shift, MS_DSP_BIAS_4X1, MS_DSP_LINE_4X1(#shift)) \
+    MS_DSP_WIDE(1X1, MS_DSP_ROW_1X1, line_##shift, MS_DSP_BIAS_1X1, MS_DSP_LINE_1X1(#shift))
+#define MS_DSP_WIDE_FINES_BOTH(shift) \
+    MS_DSP_WIDE_FINES(4X1, MS_DSP_ROW_4X1 MS_DSP_ROW_4X1, shift) MS_DSP_WIDE_FINES(1X1, MS_DSP_ROW_1X1, shift)
+MS_SMALL_SHIFTS(MS_DSP_WIDES)
+MS_SMALL_FINE_SHIFTS(MS_DSP_WIDE_FINES_BOTH)
 MS_DSP_WIDE(4X1, MS_DSP_ROW_4X1 MS_DSP_ROW_4X1, sums, MS_DSP_NULL_4X1, MS_DSP_END_4X1_sums)
 MS_DSP_WIDE(1X1, MS_DSP_ROW_1X1, sums, MS_DSP_NULL_1X1, MS_DSP_END_1X1_sums)
 

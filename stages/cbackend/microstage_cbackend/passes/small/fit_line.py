@@ -21,7 +21,7 @@ from microstage.requantise import MultiplyAddShift
 from microstage_cbackend.kernels.small.pairs import largest_sum
 from microstage_cbackend.passes.small.steps import LARGEST, KeptSteps, Room, middle, room, steps_of
 from microstage_cbackend.program.ir import KernelCall
-from microstage_cbackend.program.small_line import FINE, SHIFTS, SmallLine, kinks
+from microstage_cbackend.program.small_line import FINE, FINE_SHIFTS, SHIFTS, SmallLine, kinks
 
 __all__ = ["FittedLine", "fit_line"]
 
@@ -30,7 +30,6 @@ _NEAR, _FAR = 6, tuple(2**n for n in range(6, 14))
 "How many offsets within the levels are tried, and how many levels below them others."
 _FINE_FAR = (0, 100, 900)
 "The same of fine lines: the first is nearly always one."
-_FINE_SHIFTS = tuple(shift + FINE for shift in (4, 7, 10, 13, 1))
 _AROUND = 64
 "Sums beside the middle of the steps where biases of fine lines are looked for."
 
@@ -70,7 +69,7 @@ def fit_line(layer: KernelCall, stage: MultiplyAddShift, flip: int) -> FittedLin
     if np.any(stage.multiplier < 0):
         return None
     steps = steps_of(stage, low, high, flip)
-    bent = None if stage.kink is None else (stage.edge - 1 >> stage.shift) + flip
+    bent = None if stage.kink is None else int(stage.edge - 1 >> stage.shift) + flip
     search = _Search(steps, *middle(steps), layer.partial, _most(layer), bent if bent is None or bent >= 0 else None)
     for line in _lines(search, layer.kernel.startswith("ms_small_depthwise")):
         held = replace(line, low=stage.low + flip, high=stage.high + flip, flip=flip)
@@ -89,9 +88,9 @@ def _lines(search: _Search, fine_alone: bool) -> Iterator[SmallLine]:
     if search.bent is None and not fine_alone:
         yield from _found(search, SHIFTS, 0, search.bounds(0))
     if fine[0] <= fine[1]:
-        yield from _found(search, _FINE_SHIFTS, FINE, fine)
+        yield from _found(search, FINE_SHIFTS, FINE, fine)
         if search.bent is not None:
-            yield from _found(replace(search, bent=None), _FINE_SHIFTS, FINE, fine)
+            yield from _found(replace(search, bent=None), FINE_SHIFTS, FINE, fine)
 
 
 def _found(search: _Search, shifts: tuple[int, ...], fine: int, bounds: tuple[int, int]) -> Iterator[SmallLine]:
