@@ -34,7 +34,7 @@ class TwiceRounded:
 
 def twice_rounded(random: np.random.Generator, low: np.ndarray, high: np.ndarray, relu: bool) -> TwiceRounded:
     """Draw one that has most of its levels over low..high [channels]; of a `relu` none is negative but for the zero."""
-    slope = 255 / (high - low) * np.exp2(random.uniform(-3, 2, low.shape))
+    slope = 255 / (high - low) * np.exp2(random.uniform(-2, 2, low.shape))
     shift = np.clip(np.ceil(-np.log2(slope)), 1, 30).astype(np.int64) - 1
     multiplier = np.clip(np.rint(slope * 2.0 ** (31 + shift)), 2**30, 2**31 - 1).astype(np.int64)
     bias = np.rint(random.uniform(-0.8, 0.2, low.shape) * (low + high)).astype(np.int64)
