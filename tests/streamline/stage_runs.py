@@ -12,7 +12,7 @@ from microstage_streamline.__main__ import run
 __all__ = ["FIXTURES", "StageOnFile", "StageOnParts"]
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
-_PARAMETERS = {"fpga_part": "xc7z020clg400-1", "clk_ns": 10, "target_cycles": 8192}
+_PARAMETERS = {"fpga_part": "xc7z020clg400-1", "clk_ns": 10, "target_cycles": 8192, "target_fps": 0, "folding": ""}
 
 
 class _Stage:

@@ -56,12 +56,9 @@ def test_three_integer_graphs_estimates_and_a_record_of_every_boundary(stage, ca
         for part in parts.values()
     )
     assert all(sum(layer.startswith("Thresholding") for layer in part["cycles"]) > 0 for part in parts.values())
-    assert (
-        capfd.readouterr().out.count(
-            "FINN counts none for DuplicateStreams_hls, ElementwiseAdd_hls, ElementwiseMul_hls"
-        )
-        == 3
-    )
+    said = capfd.readouterr().out
+    assert said.count("not estimated: DuplicateStreams_hls, ElementwiseAdd_hls, ElementwiseMul_hls") == 3
+    assert said.count("; at least ") == 3
     before, after = (json.loads((folder / "interface.json").read_text()) for folder in (stage.source, stage.out))
     assert after["sequence"]["carried"] == {"estimate_1": "estimate", "sum": "sum_next", "count": "count_next"}
     assert all(after[role] == before[role] for role in ("gain", "answer"))
@@ -69,8 +66,11 @@ def test_three_integer_graphs_estimates_and_a_record_of_every_boundary(stage, ca
 
 def test_same_input_same_bytes(stage, made):
     assert stage.run() == 0
-    first, second = ({path.name: path.read_bytes() for path in run.out.iterdir()} for run in (made, stage))
-    assert first == second
+    first, second = (
+        {path.relative_to(run.out): path.read_bytes() for path in run.out.rglob("*") if path.is_file()}
+        for run in (made, stage)
+    )
+    assert first == second and any(path.name == "ports.json" for path in first)
 
 
 def test_border_types_are_the_quantisers_own(made):

@@ -12,6 +12,7 @@ from microstage.untrusted.printable import shown
 from microstage_runner.artefacts.artefact import ENVELOPE, MANIFEST
 from microstage_runner.artefacts.recipe import key_of
 from microstage_runner.bundles import bundle
+from microstage_runner.declarations.parameter import LARGEST_JSON
 
 __all__ = ["ABOUT", "ARTEFACT", "IMAGE", "SOURCES", "read"]
 
@@ -57,7 +58,7 @@ def _text(value: Any, most: int = 256) -> bool:
 
 def _value(value: Any) -> bool:
     """Return whether `value` is one that a parameter or a note may have."""
-    return _text(value, 4096) or type(value) in (bool, int, float, type(None))
+    return _text(value, LARGEST_JSON) or type(value) in (bool, int, float, type(None))
 
 
 def _named(found: Any, allowed: Callable[[Any], Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,10 @@ from microstage.errors import ParameterError
 from microstage.interface.c_names import NETWORK_NAMES, is_network_name
 from microstage_runner.declarations.spelling import declared_name, nearest
 
-__all__ = ["Parameter", "parameter"]
+__all__ = ["LARGEST_JSON", "Parameter", "parameter"]
 
-_TYPES = {"int": int, "float": float, "str": str, "bool": bool, "name": str, "file": str}
+LARGEST_JSON = 1 << 16  # bytes: what one argument of a command may be, with room for its quoting
+_TYPES = {"int": int, "float": float, "str": str, "bool": bool, "name": str, "file": str, "json": str}
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Parameter:
 
     `models` are those that have it (None: all), `narrowed` how single ones have it: own default, choices, bounds. A
     `file` is one of the `choices`, or a file of the user's that ends in `suffix`; its value is then the file's name.
+    The value of a `json` is what a file holds, as text, or that text itself: it is part of the key.
     """
 
     name: str
@@ -62,6 +65,8 @@ class Parameter:
             return ", or ".join([*names, f"a file{self.suffix and f' that ends in {self.suffix}'}"])
         if self.choices:
             return "one of " + ", ".join(map(str, self.choices))
+        if self.type == "json":
+            return f"a file that holds a JSON object, of at most {LARGEST_JSON >> 10} KiB"
         kind = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "0 or 1", "name": NETWORK_NAMES}[
             self.type
         ]
@@ -76,6 +81,8 @@ class Parameter:
         """
         if self.type == "file":
             return self._name(text.strip())
+        if self.type == "json":
+            return self._json(text.strip())
         try:
             value = self._convert(text.strip())
         except ValueError:
@@ -89,6 +96,19 @@ class Parameter:
     def names_file(self, text: str) -> bool:
         """Return whether `text` is a file's path, not one of the values that need none."""
         return self.type == "file" and text not in (self.default, *(self.choices or ()))
+
+    def _json(self, text: str) -> str:
+        """Return what the file `text`, or the object that it spells, holds, so that equal objects are equal texts."""
+        if text == self.default:
+            return text
+        try:
+            said = text if text.startswith("{") else _small_file(Path(text))
+            found = json.loads(said)
+        except (OSError, ValueError):
+            found = None
+        if not isinstance(found, dict):
+            raise ParameterError(f"{self.variable}={text} is not allowed: expected {self.allowed()}.")
+        return json.dumps(found, sort_keys=True, separators=(",", ":"))
 
     def _name(self, text: str) -> str:
         if not self.names_file(text):
@@ -121,6 +141,15 @@ class Parameter:
             above = self.min is None or (value > self.min if self.exclusive_min else value >= self.min)
             return above and (self.max is None or value <= self.max) and abs(value) < float("inf")
         return True
+
+
+def _small_file(path: Path) -> str:
+    """Return the text of a file; raise `ValueError` for one that no command line could carry."""
+    with path.open("rb") as file:
+        content = file.read(LARGEST_JSON + 1)
+    if len(content) > LARGEST_JSON:
+        raise ValueError
+    return content.decode()
 
 
 def parameter(name: str, fields: dict[str, Any]) -> Parameter:

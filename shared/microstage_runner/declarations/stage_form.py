@@ -13,7 +13,7 @@ from microstage.untrusted.printable import shown
 __all__ = ["read_declared"]
 
 _NUMBERS, _LARGEST = (int, float), 2**63
-_TYPES = {"int": int, "float": _NUMBERS, "str": str, "bool": bool, "name": str, "file": str}
+_TYPES = {"int": int, "float": _NUMBERS, "str": str, "bool": bool, "name": str, "file": str, "json": str}
 "Of a parameter's default, by its type."
 _STAGE = {"name": str, "python": str, "summary": str, "outputs": dict}
 _STAGE_MAY = {"role": str, "optional": bool, "resources": dict, "inputs": dict, "parameters": dict, "user_input": dict}

@@ -42,7 +42,8 @@ def _size(trained: PublishedStep) -> dict[str, str]:
 
 
 def _hardware(steps: Sequence[PublishedStep]) -> dict[str, str]:
-    """Return FINN's estimates: cycles of the slowest layer of any part; LUT, BRAM and DSP of all parts together.
+    """Return FINN's estimates: cycles of the slowest layer of any part; LUT, BRAM and DSP of all parts together, which
+    are the least there can be where a column says how many layers are not in them.
 
     None of them where FINN could estimate nothing of the network.
     """
@@ -54,8 +55,11 @@ def _hardware(steps: Sequence[PublishedStep]) -> dict[str, str]:
                 break
             sums = {name: sum(part["resources"][kind] for part in parts) for name, kind in _RESOURCES.items()}
             slowest = max(part["slowest_layer_cycles"] for part in parts)
-            return {"slowest layer": f"{slowest:,}", **{name: f"{round(value):,}" for name, value in sums.items()}}
+            counted = {name: f"{round(value):,}" for name, value in sums.items()}
+            missing = sum(sum(part.get("not_estimated", {}).values()) for part in parts)
+            return {"slowest layer": f"{slowest:,}", **counted, **({_MISSING: f"{missing:,}"} if missing else {})}
     return {}
 
 
+_MISSING = "layers not estimated"
 _RESOURCES = {"LUT": "LUT", "BRAM": "BRAM_18K", "DSP": "DSP"}

@@ -12,6 +12,8 @@ import numpy as np
 from qonnx.core.modelwrapper import ModelWrapper
 
 from microstage.errors import ModelError, ParameterError
+from microstage.integer import Interpreter
+from microstage.integer.sequence import integers
 from microstage_streamline.finn.front import front_of
 from microstage_streamline.finn.layout import LaidOut, as_it_is, input_ranges, lay_out, streams
 from microstage_streamline.graph.graph import Graph
@@ -85,6 +87,23 @@ class Converted:
     def streams(self) -> ModelWrapper:
         """What FINN builds: the model from its first layer to its last."""
         return streams(self.laid, input_ranges(self.written.interface))
+
+    def as_streamed(self, vectors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return `vectors` {input of the model: integers [n, ...]} as `streams` takes them: behind the moves at the
+        border.
+        """
+        behind = {name: self._behind_moves(name) for name in vectors}
+        found = Interpreter(self.model.model).run(vectors, [name for name in behind.values() if name not in vectors])
+        return {name: vectors[end] if end in vectors else integers(found[end]) for name, end in behind.items()}
+
+    def _behind_moves(self, name: str) -> str:
+        """Return what an input is behind the moves that `streams` leaves out."""
+        outputs = {value.name for value in self.model.graph.output}
+        readers = self.model.find_consumers(name)
+        while len(readers) == 1 and readers[0].output[0] in self.laid.moves - outputs:
+            name = readers[0].output[0]
+            readers = self.model.find_consumers(name)
+        return name
 
 
 def convert(graph: Graph, name: str, given: InputType | None = None) -> Converted:

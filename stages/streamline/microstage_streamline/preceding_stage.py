@@ -75,6 +75,20 @@ class PrecedingStage:
             sequences.replay_any_state(job, before, models[part], interface[part], stored[part])
         return recorded if sequence.carried else recorded | sequences.as_taken(models, interface, recorded)
 
+    def fed(
+        self, converted: dict[str, Converted], recorded: dict[str, np.ndarray], count: int
+    ) -> dict[str, dict[str, np.ndarray]]:
+        """Return {part: {input: integers [n, ...]}}, `count` golden vectors at most, as `streams` of the part take
+        them; of a sequence its first steps.
+        """
+        described, models = self._interface(), {name: part.streams for name, part in converted.items()}
+        interface, sequence = described["parts"], Recurrence.read(described)
+        if sequence is None:
+            return {name: {own: recorded[own][:count] for own in interface[name]["inputs"]} for name in models}
+        stored = {name: part.laid.stored for name, part in converted.items()}
+        vectors = golden.load(self.folder / golden.FILE)
+        return sequences.taken(models, interface, vectors, sequence, stored, Settling.read(described), count)
+
     def write(self, job: Job, converted: dict[str, Converted], estimates: dict[str, Any]) -> None:
         """Write the interface, with shapes and datatypes of the new graphs, and the model's definition.
 

@@ -108,6 +108,15 @@ class UserNetwork:
         job.metric("compared", self.opened.compared(job, part, fed, recorded, arrays))
         return recorded | real_vectors(job, part, fed, arrays or {})
 
+    def fed(
+        self, converted: dict[str, Converted], recorded: dict[str, np.ndarray], count: int
+    ) -> dict[str, dict[str, np.ndarray]]:
+        """Return {part: {input: integers [n, ...]}}, `count` golden vectors at most, as `streams` of the part take
+        them.
+        """
+        part = converted[self.name].front or converted[self.name]
+        return {self.name: part.as_streamed({name: recorded[name][:count] for name in part.written.entered})}
+
     def write(self, job: Job, converted: dict[str, Converted], estimates: dict[str, Any]) -> None:
         """Write the interface, and what became integer and what did not, for people and for programs."""
         part = converted[self.name]

@@ -129,6 +129,10 @@ def test_networks_of_different_kinds_have_figures_of_their_own(tmp_path):
             "0",
         )
     ]
+    (tmp_path / "estimates.json").write_text(
+        json.dumps({"parts": {"a": {**part, "not_estimated": {"Pool_hls": 2, "LabelSelect_hls": 1}}, "b": part}})
+    )
+    assert figures([estimator])["LUT"] == "10" and figures([estimator])["layers not estimated"] == "3"
     trained = step(tmp_path, **{"test.accuracy": 0.9317, "test.examples": 10000})
     classifier = figures([trained, step(tmp_path, **{"streamlined.accuracy": 0.9316, "streamlined.answers": 10000})])
     assert classifier["top-1"] == "93.17 %" and classifier["integers' top-1"] == "93.16 %"

@@ -59,3 +59,26 @@ def test_another_pinned_environment_is_another_recipe(monkeypatch):
     before = module.recipe(stage, REPOSITORY, platform, Digests())["digest"]
     monkeypatch.setitem(module.PINNED, "MKL_CBWR", "AVX2")
     assert module.recipe(stage, REPOSITORY, platform, Digests())["digest"] != before
+
+
+def test_a_part_that_finn_does_not_know_is_named_with_near_ones():
+    parts = STAGES["streamline"].parameters["fpga_part"]
+    assert parts.parse("xc7z020clg400-1") == "xc7z020clg400-1"
+    with pytest.raises(ParameterError, match="did you mean xc7z020clg400-1"):
+        parts.parse("xc7z020")
+    with pytest.raises(ParameterError, match="FPGA_PART=banana is not allowed: expected one of xc7z020clg400-1, "):
+        parts.parse("banana")
+
+
+def test_a_json_file_is_part_of_the_key_by_what_it_holds(tmp_path):
+    folding = STAGES["streamline"].parameters["folding"]
+    file = tmp_path / "folding.json"
+    file.write_text('{"b": {"PE": 2},\n "a": {}}')
+    assert folding.parse(str(file)) == '{"a":{},"b":{"PE":2}}' == folding.parse('{"b": {"PE": 2}, "a": {}}')
+    assert folding.parse("") == ""
+    for content in ("[1]", "{", '{"a": "' + "x" * 70000 + '"}'):
+        file.write_text(content)
+        with pytest.raises(ParameterError, match="expected a file that holds a JSON object, of at most 64 KiB"):
+            folding.parse(str(file))
+    with pytest.raises(ParameterError, match="FOLDING=none.json is not allowed"):
+        folding.parse("none.json")

@@ -11,11 +11,12 @@ from stage_runs import StageOnFile
 from user_files import annotated, qdq
 
 from microstage_streamline import __main__ as stage
+from microstage_streamline.finn.estimate import Estimated
 
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    monkeypatch.setattr(stage, "estimates_of", lambda *_: {"parts": {}, "not_estimated": "left out"})
+    monkeypatch.setattr(stage, "estimated", lambda *_: Estimated.nothing("left out"))
     return StageOnFile(tmp_path)
 
 

@@ -13,13 +13,14 @@ from stage_runs import StageOnFile
 from user_files import small
 
 from microstage_streamline import __main__ as stage
+from microstage_streamline.finn.estimate import Estimated
 
 INT64_MAX, INT32_MAX = 2**63 - 1, 2**31 - 1
 
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    monkeypatch.setattr(stage, "estimates_of", lambda *_: {"parts": {}, "not_estimated": "left out"})
+    monkeypatch.setattr(stage, "estimated", lambda *_: Estimated.nothing("left out"))
     return StageOnFile(tmp_path)
 
 

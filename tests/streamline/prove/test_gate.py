@@ -12,19 +12,20 @@ from stage_runs import StageOnFile
 from user_files import qdq, small
 
 import microstage_streamline.__main__ as stage
+from microstage_streamline.finn.estimate import Estimated
 from microstage_streamline.prove import executors, layers
 from microstage_streamline.read import onnx_graph
 
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    monkeypatch.setattr(stage, "estimates_of", unestimated)
+    monkeypatch.setattr(stage, "estimated", unestimated)
     return StageOnFile(tmp_path)
 
 
 def unestimated(*_):
     """In place of FINN's estimates, which are no part of what is tested here."""
-    return {"parts": {}, "not_estimated": "left out"}
+    return Estimated.nothing("left out")
 
 
 def compared(own) -> dict:
@@ -194,7 +195,7 @@ def test_what_the_reader_gets_wrong_ends_with_the_layers_name(fault, own, capfd,
 @given(networks())
 def test_what_is_read_rightly_passes_layer_by_layer(tmp_path_factory, net):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage, "estimates_of", unestimated)
+        patch.setattr(stage, "estimated", unestimated)
         own = StageOnFile(tmp_path_factory.mktemp("own"))
         assert own.run(net.model()) == 0
     found = compared(own)

@@ -12,12 +12,13 @@ from tflite_networks import Network, everyday, residual, sixteen, unaligned
 
 import microstage_streamline.__main__ as stage
 from microstage.integer import gemmlowp
+from microstage_streamline.finn.estimate import Estimated
 from microstage_streamline.tflite import rules
 
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    monkeypatch.setattr(stage, "estimates_of", lambda *_: {"parts": {}, "not_estimated": "left out"})
+    monkeypatch.setattr(stage, "estimated", lambda *_: Estimated.nothing("left out"))
     return StageOnFile(tmp_path)
 
 

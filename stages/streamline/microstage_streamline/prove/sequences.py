@@ -23,7 +23,15 @@ from microstage_streamline.finn.bipolar_to_xnor import BITS
 from microstage_streamline.finn.layout import input_ranges
 from microstage_streamline.finn.stored import StoredLayout
 
-__all__ = ["as_taken", "check_annotations", "check_handed_over", "replay_any_state", "replay_executor", "replay_golden"]
+__all__ = [
+    "as_taken",
+    "check_annotations",
+    "check_handed_over",
+    "replay_any_state",
+    "replay_executor",
+    "replay_golden",
+    "taken",
+]
 
 Models = Mapping[str, ModelWrapper]
 Interface = Mapping[str, dict[str, Any]]
@@ -71,6 +79,40 @@ class ChannelsLast:
         if not self.over_time:
             return np.moveaxis(value, -1, 1)
         return value[:, :, 0, :] if name in self.outputs else np.moveaxis(value[:, :, 0, :], 1, 2)
+
+
+class _Noted(ChannelsLast):
+    """Notes what the graph takes, in `taken` {input: [integers, ...]}, in the graph's own layout."""
+
+    def __init__(self, model: ModelWrapper, interface: dict[str, Any], stored: Mapping[str, StoredLayout]) -> None:
+        super().__init__(model, interface, stored)
+        self.taken: dict[str, list[np.ndarray]] = {}
+
+    def run(self, inputs: Mapping[str, np.ndarray], record: Iterable[str] = ()) -> dict[str, Any]:
+        for name, value in inputs.items():
+            self.taken.setdefault(name, []).append(self.arranged(name, integers(value)))
+        return super().run(inputs, record)
+
+
+def taken(
+    models: Models,
+    interface: Interface,
+    vectors: Mapping[str, np.ndarray],
+    sequence: Recurrence,
+    stored: Mapping[str, Mapping[str, StoredLayout]],
+    settling: Settling | None,
+    steps: int,
+) -> dict[str, dict[str, np.ndarray]]:
+    """Return {part: {input: integers [n, ...]}}: what each graph takes at up to `steps` steps of the first sequence."""
+    parts: dict[str, Any] = {part: _Noted(model, interface[part], stored[part]) for part, model in models.items()}
+    own = {name: vectors[name][:1] for name in _own_inputs(sequence, interface) if name in vectors}
+    if sequence.carried:
+        own = {name: value[:, :steps] for name, value in own.items()}
+    run_sequence(sequence, parts, own, {}, settling)
+    return {
+        part: {name: np.concatenate(values)[:steps] for name, values in noted.taken.items()}
+        for part, noted in parts.items()
+    }
 
 
 def replay_golden(

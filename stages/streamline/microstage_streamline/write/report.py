@@ -148,9 +148,14 @@ def _estimated(estimates: dict[str, Any]) -> list[str]:
     (part,) = estimates["parts"].values()
     slowest = max(part["cycles"], key=part["cycles"].get, default="-")
     rows = [["cycles of the slowest layer", f"{part['slowest_layer_cycles']} ({in_markdown(slowest)})"]]
-    rows += [["frames a second", part["frames_per_second"]]]
-    rows += [[kind, count] for kind, count in part["resources"].items()]
-    missing = {"no resources known of": part["not_estimated"], "no layer of FINN's for": part["unmapped"]}
+    rows += [["throughput, frames a second", part["frames_per_second"]]]
+    rows += [["a bound of the latency, cycles: each layer waits for the one before", part["latency_bound_cycles"]]]
+    least = "at least " if part["not_estimated"] else ""
+    rows += [[kind, f"{least}{count}"] for kind, count in part["resources"].items()]
+    missing = {
+        "layers not estimated": [f"{count} {kind}" for kind, count in part["not_estimated"].items()],
+        "no layer of FINN's for": part["unmapped"],
+    }
     rows += [[what, in_markdown(", ".join(names))] for what, names in missing.items() if names]
     title = in_markdown(
         f"{estimates['fpga_part']} at {estimates['clk_ns']:g} ns, folded to {estimates['target_cycles']} cycles a frame"
