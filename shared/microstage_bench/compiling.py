@@ -21,6 +21,7 @@ FORMS: list[tuple[str, tuple[str, ...]]] = [
 FORMS += [(c, ("-O1", *SANITIZERS)) for c in COMPILERS] + [("gcc", ("-O1 -march=native", *SANITIZERS))]
 FORMS += [(c, ("-O2 -DMS_SMALL_MACHINE=1",)) for c in COMPILERS]
 FORMS += [("gcc", ("-O1 -DMS_SMALL_MACHINE=1", *SANITIZERS))]
+FORMS += [(c, ("-O2 -funsigned-char",)) for c in COMPILERS]
 "Every compilation in which generated C must give the same integers: (compiler, flags, several words in some)."
 
 

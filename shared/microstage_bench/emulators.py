@@ -97,5 +97,6 @@ MACHINES = (
     ),
     _linux("aarch64", "aarch64-linux-gnu", "arm64"),
     _linux("aarch64, dot product", "aarch64-linux-gnu", "arm64", "-march=armv8.2-a+dotprod"),
+    _linux("arm, 32 bits", "arm-linux-gnueabihf", "armhf"),
     _linux("s390x, big-endian", "s390x-linux-gnu", "s390x"),
 )  # fmt: skip

@@ -20,6 +20,7 @@ from microstage_bench.emulators import MACHINES, Machine
 from microstage_bench.footprint import cortex_m4, tables
 from microstage_bench.footprint.by_layer import by_layer, marked
 from microstage_bench.footprint.firmware import Build, Firmware, Footprint, firmware_of
+from microstage_bench.footprint.stack import stack_bounds, stack_table
 from microstage_bench.footprint.tables import Measured
 from microstage_bench.names import MEASURED, WIDTHS
 from microstage_bench.subject import Subject, read_subjects
@@ -75,7 +76,9 @@ class _Network:
             counted = [build for build in measured if (build.compiler, build.level) == _BY_LAYER]
             with marked(firmware) as (with_marks, layers):
                 spent = {build: by_layer(with_marks, build) for build in counted}
+            stacks = {build: stack_bounds(self.subject.c, build, firmware.scratch) for build in counted}
         if spent:
+            print("\n" + stack_table(name, stacks), flush=True)
             print("\n" + tables.layers_of(name, layers, spent), flush=True)
         return measured
 

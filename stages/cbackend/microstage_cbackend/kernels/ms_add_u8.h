@@ -33,7 +33,7 @@ MS_INLINE void ms_add_u8_c(const uint8_t *a, const uint8_t *b, uint8_t *y, int32
 /* The levels of 16 bytes, rounded down. */
 MS_INLINE __m512i ms_add_16_avx512(const uint8_t *a, const uint8_t *b, const ms_add_u8_shape *shape)
 {
-    const __m512i left = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)a)), right = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)b));
+    const __m512i left = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)a)), right = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)b));
     const __m512i one = _mm512_mullo_epi32(left, _mm512_set1_epi32(shape->multiplier_a));
     const __m512i two = _mm512_mullo_epi32(right, _mm512_set1_epi32(shape->multiplier_b));
     return _mm512_srai_epi32(_mm512_add_epi32(_mm512_add_epi32(one, _mm512_set1_epi32(shape->offset)), two), (unsigned)shape->shift);

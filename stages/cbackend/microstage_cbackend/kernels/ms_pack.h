@@ -29,7 +29,7 @@ MS_INLINE uint64_t ms_pack_64(const uint8_t *x)
     return _mm512_cmpgt_epi8_mask(_mm512_loadu_si512(x), _mm512_setzero_si512());
 #elif defined MS_AVX2
     const __m256i zero = _mm256_setzero_si256();
-    const __m256i low = _mm256_loadu_si256((const __m256i *)x), high = _mm256_loadu_si256((const __m256i *)(x + 32));
+    const __m256i low = _mm256_loadu_si256((const void *)x), high = _mm256_loadu_si256((const void *)(x + 32));
     const uint32_t first = (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(low, zero));
     return first | (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(high, zero)) << 32;
 #else

@@ -69,7 +69,7 @@ class CellApi:
         lines += ["    if (!ctx || !ctx->arena || !state) {", f"        return {upper}_NULL;", "    }", ""]
         lines += ["    unsigned char *const memory = (unsigned char *)ctx->arena->words;"]
         for new, t in self.after.items():
-            lines.append(f"    {t.ctype} *const {self._variable(t)} = ({t.ctype} *)(memory + {offsets[new]});")
+            lines.append(f"    {t.ctype} *const {self._variable(t)} = ({t.ctype} *)(void *)(memory + {offsets[new]});")
         lines += ["    for (int32_t step = 0; step < steps; step++) {"]
         lines += [f"        const {self.network}_status status = {self.prefix}(ctx, {', '.join(self._given())});"]
         lines += [f"        if (status != {upper}_OK) {{", "            return status;", "        }"]

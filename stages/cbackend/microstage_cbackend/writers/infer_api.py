@@ -55,7 +55,7 @@ def recurrent_body(
     lines += ["    unsigned char *const memory = (unsigned char *)ctx->arena->words;"] if encoded else []
     for n, t in encoded.items():
         start, steps = f"    {t.ctype} *const {buffers[n]}", f"/* {recurrent.steps} steps */"
-        lines.append(f"{start} = ({t.ctype} *)(memory + {offsets[n]}); {steps}")
+        lines.append(f"{start} = ({t.ctype} *)(void *)(memory + {offsets[n]}); {steps}")
     lines += [f"    {cell.prefix}_state state;", "", f"    {cell.prefix}_reset(&state);"]
     calls = []
     if encoder:

@@ -122,7 +122,7 @@ class PartWriter:
         for tensor, buffer in self.plan.buffers.items():
             ctype, used = tensor.ctype, f"{tensor.size}, layers {buffer.first + 1} to {buffer.last + 1}"
             lines.append(
-                f"    {ctype} *const {self.name(tensor)} = ({ctype} *)(memory + {buffer.offset}); /* {used} */"
+                f"    {ctype} *const {self.name(tensor)} = ({ctype} *)(void *)(memory + {buffer.offset}); /* {used} */"
             )
         return lines
 
@@ -159,7 +159,7 @@ class PartWriter:
             arguments.append(self.constants.add(layer.bias) if layer.bias else "NULL")
         arguments += self._stage(layer)
         if layer.working:
-            arguments.append(f"({layer.working[0]} *)(memory + {self.plan.scratch[number].offset})")
+            arguments.append(f"({layer.working[0]} *)(void *)(memory + {self.plan.scratch[number].offset})")
         arguments += [self._reference(layer.output), self._shape(layer)]
         return arguments + ([str(layer.packed_bits)] if layer.packed_bits else [])
 

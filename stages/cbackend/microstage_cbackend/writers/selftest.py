@@ -39,7 +39,7 @@ its path
 
 {includes}
 
-#define COPY(to, from, count) do {{ for (long n = 0; n < (count); n++) (to)[n] = (from)[n]; }} while (0)
+#define COPY(type, to, from, size) do {{ for (long n = 0; n < (size); n++) {{ (to)[n] = (type)(from)[n]; }} }} while (0)
 
 typedef struct {{ const char *boundary; long compared, equal; }} tally;
 

@@ -36,14 +36,14 @@ def part_test(network: str, check: Check, names: list[str], arrays: Mapping[str,
         if t.name in check.feeds:
             boundary, offset = check.feeds[t.name]
             start = " + ".join([arrays[boundary], *([str(offset)] if offset else []), f"step * {t.size}"])
-            lines.append(f"        COPY({fed[t.name]}, {start}, {t.size});")
+            lines.append(f"        COPY({t.ctype}, {fed[t.name]}, {start}, {t.size});")
     call = f"{network}_{part.name}(&ctx, {', '.join([*fed.values(), *got.values()])})"
     lines += [f"        {network}_status status = {call};", f"        if (status != {network.upper()}_OK) {{"]
     lines += ["            return (int)status;", "        }"]
     for (name, boundary), t in zip(check.expects.items(), part.outputs):
         lines += _compare(f"step * {t.size}", t.size, names.index(boundary), arrays[boundary], got[name], "        ")
     lines += [
-        f"        COPY({fed[old]}, {got[new]}, {t.size});"
+        f"        COPY({t.ctype}, {fed[old]}, {got[new]}, {t.size});"
         for t in part.inputs
         for old, new in states.items()
         if old == t.name
@@ -68,7 +68,10 @@ def stream_test(cell: CellApi, check: Check, names: list[str], arrays: Mapping[s
         f"    {cell.prefix}_state state;",
         "",
         f"    {cell.prefix}_reset(&state);",
-        *(f"    COPY({n}, {arrays[check.feeds[t.name][0]]}, {check.steps * t.size});" for n, t in fed.items()),
+        *(
+            f"    COPY({t.ctype}, {n}, {arrays[check.feeds[t.name][0]]}, {check.steps * t.size});"
+            for n, t in fed.items()
+        ),
         f"    for (long step = 0, call = 1, count; step < {check.steps}; step += count, call++) {{",
         f"        count = call < {check.steps} - step ? call : {check.steps} - step;",
         f"        {cell.network}_status status = {cell.prefix}_steps(&ctx, &state, {given}, (int32_t)count);",
@@ -94,7 +97,7 @@ def whole_test(infer: InferApi, names: list[str], arrays: Mapping[str, str]) -> 
     ]
     lines += [f"    {t.ctype} {name}[{t.size}];" for name, t in inputs]
     lines += [f"    {t.ctype} {got[n]}[{t.size}];" for n, t in outputs] + [""]
-    lines += [f"    COPY({name}, {arrays[t.name]}, {t.size});" for name, t in inputs]
+    lines += [f"    COPY({t.ctype}, {name}, {arrays[t.name]}, {t.size});" for name, t in inputs]
     arguments = ", ".join([*(name for name, _ in inputs), *got.values()])
     lines += [f"    {infer.network}_status status = {infer.network}_infer(&ctx, {arguments});"]
     lines += [f"    if (status != {infer.network.upper()}_OK) {{", "        return (int)status;", "    }"]

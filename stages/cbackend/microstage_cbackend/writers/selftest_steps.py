@@ -89,12 +89,15 @@ class StepsTest:
             arguments=", ".join(["&ctx", "&state", *given]),
             arrays="\n".join([*(f"    {t.ctype} {own[t.name]}[{t.size}];" for t in c.step_inputs), *results]),
             fills="\n".join(
-                f"        COPY({own[t.name]}, {arrays[t.name]} + step * {t.size}, {t.size});" for t in c.step_inputs
+                f"        COPY({t.ctype}, {own[t.name]}, {arrays[t.name]} + step * {t.size}, {t.size});"
+                for t in c.step_inputs
             ),
             compares="\n".join(each),
             whole_compares="\n".join(last),
             whole_arrays="\n".join([*(f"    {t.ctype} {whole[t.name]}[{t.size}];" for t in c.inputs), *results]),
-            whole_fills="\n".join(f"    COPY({whole[t.name]}, {arrays[t.name]}, {t.size});" for t in c.inputs),
+            whole_fills="\n".join(
+                f"    COPY({t.ctype}, {whole[t.name]}, {arrays[t.name]}, {t.size});" for t in c.inputs
+            ),
             whole_arguments=", ".join(["&ctx", *whole.values(), *(own[n] for n in self.outputs)]),
         )
 

@@ -135,7 +135,7 @@ class Stepping:
             ]
         lines += ["", "    unsigned char *const memory = (unsigned char *)ctx->arena->words;"]
         for n, t in self.between.items():
-            lines.append(f"    {t.ctype} *const {self._buffers[n]} = ({t.ctype} *)(memory + {offsets[n]});")
+            lines.append(f"    {t.ctype} *const {self._buffers[n]} = ({t.ctype} *)(void *)(memory + {offsets[n]});")
         lines += [f"    {name}_state settled = *state;"]
         if gain and (self.recurrent.settling.tops or self.recurrent.settling.mean):
             lines += ["", f"    {name}_settle(&settled, {self.taken[-1]});"]

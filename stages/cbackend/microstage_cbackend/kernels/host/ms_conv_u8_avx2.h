@@ -9,7 +9,7 @@
 /* Field `part` of 32 packed weights, at the top of each byte. */
 MS_INLINE __m256i ms_field_avx2(const int8_t *w, int32_t part, int32_t bits)
 {
-    const __m256i packed = _mm256_loadu_si256((const __m256i *)w), field = _mm256_set1_epi8((char)(256 - (1 << (8 - bits))));
+    const __m256i packed = _mm256_loadu_si256((const void *)w), field = _mm256_set1_epi8((char)(256 - (1 << (8 - bits))));
     return bits == 8 ? packed : _mm256_and_si256(_mm256_slli_epi16(packed, 8 - bits * (part + 1)), field);
 }
 
@@ -57,7 +57,7 @@ typedef struct { __m256i even, odd, offset_even, offset_odd, kink_even, kink_odd
 /* 8 of `values` from f: those of even and of odd filters. */
 MS_INLINE void ms_load_pairs_avx2(__m256i *even, __m256i *odd, const int64_t *values, int32_t f)
 {
-    const __m256i low = _mm256_loadu_si256((const __m256i *)(values + f)), high = _mm256_loadu_si256((const __m256i *)(values + f + 4));
+    const __m256i low = _mm256_loadu_si256((const void *)(values + f)), high = _mm256_loadu_si256((const void *)(values + f + 4));
     *even = _mm256_permute4x64_epi64(_mm256_unpacklo_epi64(low, high), 0xd8);
     *odd = _mm256_permute4x64_epi64(_mm256_unpackhi_epi64(low, high), 0xd8);
 }
@@ -65,7 +65,7 @@ MS_INLINE void ms_load_pairs_avx2(__m256i *even, __m256i *odd, const int64_t *va
 MS_INLINE ms_requant_avx2 ms_load_requant_avx2(const ms_requant *q, int32_t f)
 {
     ms_requant_avx2 r;
-    r.even = _mm256_loadu_si256((const __m256i *)(q->multiplier + f));
+    r.even = _mm256_loadu_si256((const void *)(q->multiplier + f));
     r.odd = _mm256_srli_epi64(r.even, 32);
     ms_load_pairs_avx2(&r.offset_even, &r.offset_odd, q->offset, f);
     r.kink_even = r.kink_odd = _mm256_setzero_si256();
@@ -143,8 +143,8 @@ MS_INLINE void ms_conv_tile_avx2(const uint8_t *x, const int8_t *w, void *y, int
         int32_t found[6][16];
         MS_UNROLL
         for (int i = 0; i < rows; i++) {
-            _mm256_storeu_si256((__m256i *)found[i], sums[i][0]);
-            _mm256_storeu_si256((__m256i *)(found[i] + 8), sums[i][1]);
+            _mm256_storeu_si256((void *)found[i], sums[i][0]);
+            _mm256_storeu_si256((void *)(found[i] + 8), sums[i][1]);
         }
         MS_ROLLED
         for (int i = 0; i < rows; i++) {
@@ -156,7 +156,7 @@ MS_INLINE void ms_conv_tile_avx2(const uint8_t *x, const int8_t *w, void *y, int
     MS_UNROLL
     for (int i = 0; i < rows; i++) {
         const __m128i bytes = ms_bytes_avx2(ms_scale_avx2(sums[i][0], &low, q), ms_scale_avx2(sums[i][1], &high, q), q);
-        _mm_storeu_si128((__m128i *)((uint8_t *)y + at + i * shape->y_column + f), bytes);
+        _mm_storeu_si128((void *)((uint8_t *)y + at + i * shape->y_column + f), bytes);
     }
 }
 

@@ -20,11 +20,18 @@ enum { MS_FEW = 0 };
 /* Sums of one position: whole vectors, the last of them of 8 lanes where there is a half. */
 typedef struct { __m512i of[MS_VECTORS_AVX512]; __m256i half; } ms_sums_avx512;
 
+/* A number of bits, of the type that each compiler's header has for it. */
+#ifdef __clang__
+typedef unsigned int ms_bits_avx512;
+#else
+typedef int ms_bits_avx512;
+#endif
+
 /* Field `part` of packed weights, at the top of each byte. */
 MS_INLINE __m512i ms_field_avx512(__m512i packed, int32_t part, int32_t bits)
 {
     const __m512i field = _mm512_set1_epi8((char)(256 - (1 << (8 - bits))));
-    return bits == 8 ? packed : _mm512_and_si512(_mm512_slli_epi16(packed, 8 - bits * (part + 1)), field);
+    return bits == 8 ? packed : _mm512_and_si512(_mm512_slli_epi16(packed, (ms_bits_avx512)(8 - bits * (part + 1))), field);
 }
 
 MS_INLINE __m256i ms_half_field_avx512(__m256i packed, int32_t part, int32_t bits)
@@ -113,7 +120,7 @@ MS_INLINE void ms_sum_tile_avx512(const uint8_t *x, const int8_t *w, ms_sums_avx
                         weights[v] = ms_field_avx512(_mm512_loadu_si512(from), part, bits);
                     }
                     if (half) {
-                        narrow = ms_half_field_avx512(_mm256_loadu_si256((const __m256i *)(apart + (vectors - together) * 16 * depth)), part, bits);
+                        narrow = ms_half_field_avx512(_mm256_loadu_si256((const void *)(apart + (vectors - together) * 16 * depth)), part, bits);
                     }
                     MS_UNROLL
                     for (int i = 0; i < rows; i++) {

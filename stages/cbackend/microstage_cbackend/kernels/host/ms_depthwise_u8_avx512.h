@@ -14,13 +14,13 @@ MS_INLINE __m512i ms_tap_avx512(const uint8_t *x, int32_t width, int32_t column,
         return _mm512_maskz_loadu_epi8(lanes, x);
     }
     if (width == 32) {
-        return _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)x)), _mm256_loadu_si256((const __m256i *)(x + column)), 1);
+        return _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const void *)x)), _mm256_loadu_si256((const void *)(x + column)), 1);
     }
     if (width == 16) {
-        __m512i v = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)x));
-        v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i *)(x + column)), 1);
-        v = _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i *)(x + 2 * column)), 2);
-        return _mm512_inserti32x4(v, _mm_loadu_si128((const __m128i *)(x + 3 * column)), 3);
+        __m512i v = _mm512_castsi128_si512(_mm_loadu_si128((const void *)x));
+        v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(x + column)), 1);
+        v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(x + 2 * column)), 2);
+        return _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(x + 3 * column)), 3);
     }
     uint64_t part[8];
     MS_UNROLL
