@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["BOARDS", "MACHINES", "Machine"]
+__all__ = ["BOARDS", "MACHINES", "VECTOR_MACHINES", "Machine"]
 
 BOARDS = Path(__file__).with_name("boards")
 _QUIET = ("-nographic", "-monitor", "none", "-serial", "none", "-icount", "shift=0", "-chardev", "stdio,id=out")
@@ -17,7 +17,8 @@ _MINUTES = ("timeout", "300")  # an emulated processor may hang where a real one
 @dataclass(frozen=True)
 class Machine:
     """`emulator` takes the program as its last word; `packages` are Debian's; `clang` are the flags by which clang
-    compiles for it; `clock` is how often its clock ticks in a thousand instructions.
+    compiles for it, `compilers` (gcc, clang) the programs that can; `clock` is how often its clock ticks in a thousand
+    instructions.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Machine:
     packages: str
     clang: tuple[str, ...] = ()
     clock: int = 0
+    compilers: tuple[str, ...] = ("gcc", "clang")
 
     def tool(self, name: str) -> str:
         """Return another tool of the compiler's family."""
@@ -100,3 +102,23 @@ MACHINES = (
     _linux("arm, 32 bits", "arm-linux-gnueabihf", "armhf"),
     _linux("s390x, big-endian", "s390x-linux-gnu", "s390x"),
 )  # fmt: skip
+
+
+def _with_vectors(bits: int) -> Machine:
+    """64-bit RISC-V with RVV 1.0 in registers of `bits` bits, which clang knows from its version 16 on."""
+    memory = (f"-Wl,--defsym={name}={value}" for name, value in _MEMORY.items())
+    board = ("qemu-system-riscv64", "-M", "virt", "-cpu", f"rv64,v=true,vlen={bits}", "-bios", "none", "-m", "32M")
+    return Machine(
+        f"rvv-{bits}",
+        "riscv64-unknown-elf-gcc",
+        ("-mabi=lp64d", "-mcmodel=medany"),
+        (*_PICOLIBC, *memory),
+        (*_MINUTES, *board, *_SEMIHOSTING, "-kernel"),
+        "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc",
+        ("--target=riscv64-unknown-elf", "-march=rv64gcv"),
+        1000,
+        ("clang-16",),
+    )
+
+
+VECTOR_MACHINES = tuple(_with_vectors(bits) for bits in (128, 256))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BEFORE", "FOOTPRINT", "HALF_DEAD", "MEASURED", "MLPERF_TINY", "NETWORKS", "RIVALS", "WIDTHS"]
+__all__ = ["BEFORE", "FOOTPRINT", "HALF_DEAD", "MEASURED", "MLPERF_TINY", "NETWORKS", "RIVALS", "VECTORS", "WIDTHS"]
 
 MLPERF_TINY = ("drawn-resnet8", "drawn-ds-cnn", "drawn-mobilenet", "drawn-autoencoder")
 NETWORKS = (*MLPERF_TINY, "drawn-kws-w3a3", "drawn-cnv-binary")
@@ -15,7 +15,9 @@ WIDTHS = {
     1: "drawn-kws-w1a8",
 }  # one network by bits per weight
 MEASURED = ("cortex-m0+", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "riscv32")
-"Machines of `make footprint`."
+"Machines of `make footprint` where none is named."
+VECTORS = ("rvv-128", "rvv-256")
+"Machines that it measures where they are named: 64-bit RISC-V with vectors of that many bits."
 FOOTPRINT = (*NETWORKS, HALF_DEAD, *WIDTHS.values())
 "Networks of `make footprint`."
 RIVALS = ("onnxruntime", "litert", "tflm")

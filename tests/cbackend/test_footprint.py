@@ -8,7 +8,7 @@ from drawn import write_network
 
 from microstage.errors import MicrostageError, VerificationError
 from microstage_bench.drawn_networks import Drawing
-from microstage_bench.emulators import MACHINES
+from microstage_bench.emulators import MACHINES, VECTOR_MACHINES
 from microstage_bench.footprint import cortex_m4, firmware
 from microstage_bench.footprint.firmware import Build, Footprint, firmware_of
 from microstage_bench.footprint.vectors import measured_vectors
@@ -76,6 +76,15 @@ def test_clang_makes_the_same_network_and_a_missing_one_is_named(networks, monke
     monkeypatch.setattr("shutil.which", lambda tool: None if tool == "clang" else tool)
     assert Build(MACHINE["cortex-m4"], "clang", "-O2").missing == "clang not installed: apt-get install clang"
     assert not Build(MACHINE["cortex-m4"], "gcc", "-O2").missing
+
+
+def test_longer_vectors_take_fewer_instructions_and_need_the_clang_that_knows_them(networks, monkeypatch):
+    folder, _ = networks[64]
+    short, long = (measured(folder, Build(machine, "clang-16", "-O2")).instructions for machine in VECTOR_MACHINES)
+    assert long < 0.9 * short
+    monkeypatch.setattr("shutil.which", lambda tool: None if tool == "clang-16" else tool)
+    missing = Build(VECTOR_MACHINES[0], *VECTOR_MACHINES[0].compilers, "-O2").missing
+    assert missing == "clang-16 not installed: apt-get install clang-16"
 
 
 def test_cycles_are_modelled_of_the_instructions_that_the_clock_counted_and_of_no_others(networks):

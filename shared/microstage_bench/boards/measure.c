@@ -44,7 +44,13 @@ static inline __attribute__((always_inline)) uint64_t ticks(void)
 static void loop(uint32_t n) { __asm__ volatile(".syntax unified\n1: subs %0, %0, #1\n\tbne 1b" : "+l"(n) : : "cc"); }
 #else
 #define STACK_POINTER "mv %0, sp"
-static void start(void) {}
+static void start(void)
+{
+#if __riscv_xlen == 64
+    __asm__ volatile(".option push\n\t.option arch, +zicsr\n\tcsrs mstatus, %0\n\t.option pop" : : "r"(3 << 9)); /* vectors on */
+#endif
+}
+
 static inline __attribute__((always_inline)) uint64_t ticks(void)
 {
     uint32_t t;

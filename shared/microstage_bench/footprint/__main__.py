@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from microstage.errors import EnvironmentProblem, ModelError, VerificationError
 from microstage.process.ending import ended
 from microstage_bench.cmsis_nn.firmware import CmsisNn, form_of, on_cmsis_nn
-from microstage_bench.emulators import MACHINES, Machine
+from microstage_bench.emulators import MACHINES, VECTOR_MACHINES, Machine
 from microstage_bench.footprint import cortex_m4, tables
 from microstage_bench.footprint.by_layer import by_layer, marked
 from microstage_bench.footprint.firmware import Build, Firmware, Footprint, firmware_of
@@ -25,10 +25,9 @@ from microstage_bench.footprint.tables import Measured
 from microstage_bench.names import MEASURED, WIDTHS
 from microstage_bench.subject import Subject, read_subjects
 
-_COMPILERS = ("gcc", "clang")
 _LEVELS = ("-Os", "-O2")
-_BY_LAYER = ("gcc", "-O2")
-"Layers are counted one by one in these builds."
+_BY_LAYER = "-O2"
+"Layers are counted one by one in the builds of this level by each machine's first compiler."
 
 
 def main(words: Sequence[str]) -> int:
@@ -37,7 +36,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--machines", type=lambda text: text.split(","), default=list(MEASURED))
     parser.add_argument("--against", type=Path)
     options = parser.parse_args(words)
-    machines = [machine for name in options.machines for machine in MACHINES if machine.name == name]
+    machines = [machine for name in options.machines for machine in (*MACHINES, *VECTOR_MACHINES) if machine.name == name]
     with TemporaryDirectory() as scratch:
         subjects = read_subjects(options.subjects, Path(scratch))
         library = CmsisNn(options.against.resolve(), Path(scratch)) if options.against else None
@@ -55,7 +54,9 @@ class _Network:
 
     @property
     def builds(self) -> list[Build]:
-        return [Build(machine, c, level) for c in _COMPILERS for level in _LEVELS for machine in self.machines]
+        compilers = dict.fromkeys(c for machine in self.machines for c in machine.compilers)
+        each = [(c, level) for c in compilers for level in _LEVELS]
+        return [Build(m, c, level) for c, level in each for m in self.machines if c in m.compilers]
 
     def printed(self, library: CmsisNn | None) -> Measured:
         """Print its tables; return what was measured of its C."""
@@ -73,7 +74,7 @@ class _Network:
         with firmware_of(self.subject.c, function) as firmware:
             measured = {build: _measured(firmware, build) for build in self.builds if not build.missing}
             print("\n" + tables.measured_table(name, self.builds, measured), flush=True)
-            counted = [build for build in measured if (build.compiler, build.level) == _BY_LAYER]
+            counted = [b for b in measured if (b.compiler, b.level) == (b.machine.compilers[0], _BY_LAYER)]
             with marked(firmware) as (with_marks, layers):
                 spent = {build: by_layer(with_marks, build) for build in counted}
             stacks = {build: stack_bounds(self.subject.c, build, firmware.scratch) for build in counted}

@@ -26,7 +26,7 @@ __all__ = ["Build", "Firmware", "Footprint", "Library", "compiled", "firmware_of
 
 @dataclass(frozen=True)
 class Build:
-    """How the network is compiled for a machine: `compiler` is gcc or clang; gcc's family links."""
+    """How the network is compiled for a machine: `compiler` is gcc, clang or clang-16; gcc's family links."""
 
     machine: Machine
     compiler: str
@@ -38,8 +38,8 @@ class Build:
     @property
     def missing(self) -> str:
         """What to install, in a sentence; empty where all is here."""
-        if self.compiler == "clang" and not self.machine.missing and not shutil.which("clang"):
-            return "clang not installed: apt-get install clang"
+        if self.compiler != "gcc" and not self.machine.missing and not shutil.which(self.compiler):
+            return f"{self.compiler} not installed: apt-get install {self.compiler}"
         return self.machine.missing
 
     @property
@@ -48,7 +48,7 @@ class Build:
         flags = ("-std=gnu99", "-ffunction-sections", "-fdata-sections", self.level, *self.machine.flags)
         if self.compiler == "gcc":
             return (self.machine.compiler, *self.machine.library, *flags)
-        return ("clang", *self.machine.clang, *flags, "-isystem", _headers(self.machine))
+        return (self.compiler, *self.machine.clang, *flags, "-isystem", _headers(self.machine))
 
 
 @cache

@@ -172,12 +172,12 @@ def _baseline(before: str | None, name: str, alone: bool) -> dict[str, Path]:
     return {} if folder is None else {"baseline": folder}
 
 
-def listed(typed: Mapping[str, str], variable: str, usual: Sequence[str]) -> list[str]:
-    """Return what a comma-separated variable chooses of `usual`; all of it where it is missing."""
-    chosen = typed[variable].split(",") if variable in typed else list(usual)
+def listed(typed: Mapping[str, str], variable: str, usual: Sequence[str], more: Sequence[str] = ()) -> list[str]:
+    """Return what a comma-separated variable chooses of `usual` and `more`; all that is usual where it is missing."""
+    chosen, known = typed[variable].split(",") if variable in typed else list(usual), (*usual, *more)
     for name in chosen:
-        if name not in usual:
-            raise ParameterError(f"{variable}={name} is not known: expected {', '.join(usual)}.")
+        if name not in known:
+            raise ParameterError(f"{variable}={name} is not known: expected {', '.join(known)}.")
     return chosen
 
 

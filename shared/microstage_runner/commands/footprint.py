@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from microstage.errors import ParameterError
-from microstage_bench.names import FOOTPRINT, MEASURED
+from microstage_bench.names import FOOTPRINT, MEASURED, VECTORS
 from microstage_runner.commands.asked import Asked, listed
 from microstage_runner.commands.measured import benchmarks, environment, planned_of, steps_of, write_subjects
 from microstage_runner.commands.planned import Planned
@@ -18,14 +18,14 @@ __all__ = ["command", "planned"]
 
 def planned(typed: dict[str, str], repository: Path) -> list[Planned | str]:
     """Return the run of every network that was asked for."""
-    listed(typed, "MACHINE", MEASURED)
+    listed(typed, "MACHINE", MEASURED, VECTORS)
     _library(typed)
     return planned_of(Asked.read(typed, FOOTPRINT))
 
 
 def command(typed: dict[str, str], repository: Path) -> int:
     """Measure the networks that were asked for: where none is named, all drawn ones."""
-    asked, machines = Asked.read(typed, FOOTPRINT), listed(typed, "MACHINE", MEASURED)
+    asked, machines = Asked.read(typed, FOOTPRINT), listed(typed, "MACHINE", MEASURED, VECTORS)
     library = _library(typed)
     with tempfile.TemporaryDirectory(prefix="microstage-footprint.") as scratch:
         subjects = write_subjects(steps_of(asked, Path(scratch)), Path(scratch))
