@@ -36,7 +36,8 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--machines", type=lambda text: text.split(","), default=list(MEASURED))
     parser.add_argument("--against", type=Path)
     options = parser.parse_args(words)
-    machines = [machine for name in options.machines for machine in (*MACHINES, *VECTOR_MACHINES) if machine.name == name]
+    known = {machine.name: machine for machine in (*MACHINES, *VECTOR_MACHINES)}
+    machines = [known[name] for name in options.machines if name in known]
     with TemporaryDirectory() as scratch:
         subjects = read_subjects(options.subjects, Path(scratch))
         library = CmsisNn(options.against.resolve(), Path(scratch)) if options.against else None
