@@ -17,6 +17,7 @@ from microstage_rtl.program.assemble import assemble
 from microstage_rtl.program.call import HeldTensor, HeldWords
 from microstage_rtl.program.interpret import RunningMachine
 from microstage_rtl.program.memory import lifetimes, placed
+from microstage_rtl.program.widths import Widths
 from microstage_rtl.read.network import read_network
 
 FRAMES = 6
@@ -150,6 +151,16 @@ def test_words_are_shared_only_by_what_never_lives_at_once(tmp_path):
                 alive = lives[a][0] <= lives[b][1] and lives[b][0] <= lives[a][1]
                 apart = places[a] + a.size <= places[b] or places[b] + b.size <= places[a]
                 assert a is b or apart or not alive
+
+
+@pytest.mark.parametrize(("levels", "bits"), (((-1, 1), 1), ((-1, 0, 1), 2), ((-3, 3), 3), ((0,), 2)))
+def test_weights_take_one_bit_where_every_filter_has_nothing_but_signs(levels, bits, tmp_path):
+    graph = DrawnGraph(np.random.default_rng(0))
+    weights = np.resize(np.array(levels), (5, 4))
+    graph.node("MatMul", graph.input("x", (1, 5), 0, 3), graph.constant(weights), output="y")
+    folder = write_artefact(tmp_path, {"net": graph}, {"net": {"y": ((1, 4), -99, 99)}})
+    for lanes in (1, 2, 3):  # the third of which has lanes without a filter
+        assert Widths(assemble(read_network(folder), lanes)).weight_bits == bits
 
 
 def test_what_the_machine_does_not_have_is_one_sentence(tmp_path):

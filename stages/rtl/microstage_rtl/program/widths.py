@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from microstage_rtl.program.program import HELD, KINDS, MachineLayer, MachineProgram
+from microstage_rtl.program.program import HELD, KINDS, MachineProgram
 from microstage_rtl.program.words import WORDS, Fields
 
 __all__ = ["BLOCKS", "Widths", "bank_of", "blocks_of", "signed_bits"]
@@ -110,8 +110,7 @@ class Widths:
     def weight_bits(self) -> int:
         """Return the bits of a weight: 1 where every weight is +1 or -1."""
         used = self.program.weights[self.program.weights != 0]
-        filled = all(_whole(layer, self.program.lanes) for layer in self.program.layers if layer.kind == "macs")
-        if used.size and (np.abs(used) == 1).all() and (filled or _only_padding(self.program)):
+        if used.size and (np.abs(used) == 1).all() and _only_padding(self.program):
             return 1
         return max(2, signed_bits(int(self.program.weights.min()), int(self.program.weights.max())))
 
@@ -142,10 +141,6 @@ class Widths:
             "values": p["VALUES"] * p["BITS"],
             "program": p["LAYERS"] * WORDS * p["WORD_BITS"],
         }
-
-
-def _whole(layer: MachineLayer, lanes: int) -> bool:
-    return not layer.single and layer.channels % lanes == 0
 
 
 def _only_padding(program: MachineProgram) -> bool:

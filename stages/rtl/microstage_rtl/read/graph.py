@@ -39,7 +39,13 @@ class PartGraph:
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of each input, by name."""
-        return {v.name: _shape(v) for v in self.model.graph.input if v.name not in self.constants}
+        return {v.name: self._shape(v) for v in self.model.graph.input if v.name not in self.constants}
+
+    def _shape(self, value: onnx.ValueInfoProto) -> tuple[int, ...]:
+        shape = (1, *(d.dim_value for d in value.type.tensor_type.shape.dim[1:]))
+        if min(shape) < 1:
+            raise ModelError(f"Input {value.name} of {self.name} has an open shape, {list(shape)}; give every size.")
+        return shape
 
     @property
     def outputs(self) -> list[str]:
@@ -65,10 +71,6 @@ class PartGraph:
         if missing := [name for name in self.outputs if not isinstance(values.get(name), HeldTensor)]:
             raise ModelError(f"Output {missing[0]} of {self.name} is not computed by the machine.")
         return {name: value for name, value in values.items() if isinstance(value, HeldTensor)}
-
-
-def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
-    return (1, *(d.dim_value for d in value.type.tensor_type.shape.dim[1:]))
 
 
 def _attributes(node: onnx.NodeProto) -> dict:

@@ -125,6 +125,7 @@ class _Reader:
         known = frame | (self._lower(sequence.encoder, frame) if sequence.encoder else {})
         states = {name: self._state(name, cell, name) for name in sequence.states}
         self._fill(states, on_start=False)
+        found: dict[str, HeldTensor] = {}
         for t in range(length):
             size = {name: int(np.prod(of_cell[name])) for name in sequence.steps}
             step = {n: known[s].part(t * size[n], of_cell[n]) for n, s in sequence.steps.items()}
@@ -133,7 +134,7 @@ class _Reader:
         last = {name: states[of] for name, of in sequence.last.items()}
         if sequence.head:
             known |= self._lower(sequence.head, known | last)
-        self._outputs(sequence.head or cell, known | {new: states[old] for old, new in sequence.states.items()})
+        self._outputs(sequence.head or cell, known | found)
 
     # -- pieces -------------------------------------------------------------------------------------------------------
 

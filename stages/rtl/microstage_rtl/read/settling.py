@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from microstage.errors import ModelError
 from microstage.requantise import Search
 from microstage.signals.settle import RunningMean, Settling
 from microstage_rtl.program.call import HeldTensor
+from microstage_rtl.program.program import HELD
 from microstage_rtl.program.requantisation import Requantisation, counted, raw
 from microstage_rtl.read.builder import Builder
 
@@ -37,6 +39,10 @@ def settled(
 
 def _rescaled(builder: Builder, name: str, x: HeldTensor, places: HeldTensor, top: int) -> HeldTensor:
     """Return floor(-x / 2^places + 1/2), held to -top..top."""
+    if max(top, *map(abs, x.ends)) > HELD + 1:
+        raise ModelError(
+            f"State {name} follows the gain and reaches {max(map(abs, x.ends))}; at most {HELD + 1} can be."
+        )
     turned = builder.each(f"{name}_turned", x)
     builder.multiply_constant(turned, np.int64(-1))
     by = builder.spread(_WHERE, places.seen_as((1, 1)), x.shape)
