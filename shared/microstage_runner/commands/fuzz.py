@@ -42,7 +42,11 @@ def command(typed: dict[str, str], repository: Path) -> int:
         for target in targets:
             share = seconds / len(targets)
             print(f"fuzz: {target.name}, {target.reads}: {share:.0f} s ...", flush=True)
-            outcomes[target.name] = campaign.run(target, share)
+            outcomes[target.name] = reached = campaign.run(target, share)
+            print(
+                f"fuzz: {reached.inputs:,} inputs, {reached.covered:,} edges, {len(reached.crashes)} crashes",
+                flush=True,
+            )
     print("\n" + "\n".join(lines(outcomes)))
     faulty = [name for name, outcome in outcomes.items() if outcome.crashes or outcome.failed]
     if faulty:

@@ -40,6 +40,15 @@ def test_every_file_compiles_without_a_warning(folders, kind, compiler):
     assert said(folder, *command, SMALL_MACHINE, *sources(folder, "test")) == ""
 
 
+@pytest.mark.parametrize("name", ["cortex-m0+", "cortex-m4", "cortex-m55", "riscv32"])
+def test_every_file_compiles_without_a_warning_for_a_microcontroller(folders, name):
+    machine = next(machine for machine in MACHINES if machine.name == name)
+    need(machine.compiler)
+    command = (machine.compiler, *machine.library, *machine.flags, "-std=gnu99", "-O2", *WARNINGS["gcc"], "-I.")
+    for form in ((), ("-DMS_SMALL_MACHINE=0",)):
+        assert said(folders["kernels"], *command, *form, *sources(folders["kernels"])) == ""
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_analyser_finds_nothing(folders, kind, tmp_path):
     folder, more = folders[kind], ("-std=c99", "-O2", "-fanalyzer", "-I.", "-Itest", "-c", "-o", "/dev/null")

@@ -1,6 +1,5 @@
 """No input of the C types, in or out of the declared ranges, makes any public function do what C does not define."""
 
-import re
 import subprocess
 from pathlib import Path
 
@@ -13,12 +12,9 @@ from stepped_integers import stepped_artefact
 from microstage.interface import golden
 from microstage_cbackend.generate import files_of, read_model
 from microstage_cbackend.vectors.plan import make_plan
+from microstage_fuzz.harness import calls, public_headers
 
-STEPS = 3
 FLAGS = ["-std=c99", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-_KEPT = ("_stream", "_stream_int16", "_follower")
-"Structures that are what functions left of them, from zeros on."
-_STRUCTURES = ("_state", *_KEPT)
 FILLS = "fill_least fill_most fill_halves fill_turns fill_noise".split()
 
 _MAIN = """#include <stdint.h>
@@ -112,40 +108,8 @@ def written(request, tmp_path):
     return tmp_path
 
 
-def calls(header: str) -> list[str]:
-    """C that calls every function of `header` on arrays of exactly the size that it says, filled by fills[f]."""
-    text = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
-    found = re.findall(r"^(\w+_status) (\w+)\(([^)]*)\);", text, re.MULTILINE)
-    sizes = {name: int(size) for *_, arguments in found for name, size in re.findall(r"(\w+)\[(\d+)\]", arguments)}
-    return [_call(function, " ".join(arguments.split()).split(", "), sizes) for _, function, arguments in found]
-
-
-def _call(function: str, arguments: list[str], sizes: dict[str, int]) -> str:
-    lines, made = [], []
-    given = ["&ctx"] if "_ctx " in arguments[0] else []
-    for argument in arguments[len(given) :]:
-        kind, name, size = re.fullmatch(r"(?:const )?(\w+) \*?(\w+)(?:\[(\d+)\])?", argument).groups()
-        if argument == "int32_t steps":
-            given.append(str(STEPS))
-        elif "*" in argument or size:
-            count = int(size or (1 if kind.endswith(_STRUCTURES) else STEPS * sizes[name]))
-            fill = (
-                "memset(%s, 0, n)"
-                if kind.endswith(_KEPT)
-                else f"fills[f](%s, n, {'1' if count == 1 else f'sizeof({kind})'})"
-            )
-            lines += [f"{kind} *{name} = malloc({count} * sizeof({kind}));"]
-            lines += [f"{{ size_t n = {count} * sizeof({kind}); {fill % f'(void *){name}'}; }}"]
-            given, made = [*given, name], [*made, name]
-        else:  # a sample
-            lines += [f"{kind} {name}; fills[f]((void *)&{name}, sizeof {name}, sizeof {name});"]
-            given.append(name)
-    lines += [f"if ({function}({', '.join(given)}) < 4) called++;", *(f"free({name});" for name in made)]
-    return "        {\n" + "\n".join(f"            {line}" for line in lines) + "\n        }"
-
-
 def test_every_public_function_is_defined_on_every_input_of_its_types(written: Path):
-    headers = [path.name for path in written.glob("*.h") if re.search(r"_status \w+\(", path.read_text())]
+    headers = [path.name for path in public_headers(written)]
     model = next(name.removesuffix(".h") for name in sorted(headers, key=len))
     texts = [call for name in headers for call in calls((written / name).read_text())]
     facts = {

@@ -11,7 +11,7 @@ MS_INLINE ms_u8_pairs_dsp ms_u8_weights_dsp(const int8_t *w)
 {
     uint32_t four;
     memcpy(&four, w, 4);
-    return (ms_u8_pairs_dsp){__sxtb16(four), __sxtb16(four >> 8 | four << 24)};
+    return (ms_u8_pairs_dsp){__sxtb16((int8x4_t)four), __sxtb16((int8x4_t)(four >> 8 | four << 24))};
 }
 
 MS_INLINE ms_u8_pairs_dsp ms_u8_inputs_dsp(const int16_t *patch)
