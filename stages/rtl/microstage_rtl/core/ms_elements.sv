@@ -21,17 +21,9 @@ module ms_elements #(
     wire signed [SUM_BITS-1:0] wide = SUM_BITS'(x);
     wire signed [SUM_BITS-1:0] plus = value + wide;
 
-    wire signed [SUM_BITS-1:0] minus, times, larger;
+    wire signed [SUM_BITS-1:0] minus, larger;
     wire greater = wide > value;
     assign minus = KINDS[2] ? value - wide : '0;
-    if (KINDS[3]) begin : multiplies
-    // verilator lint_off UNUSEDSIGNAL
-        wire signed [2*BITS-1:0] full = signed'(value[BITS-1:0]) * x;  // of sums that are proven to fit
-    // verilator lint_on UNUSEDSIGNAL
-        assign times = SUM_BITS'(full);
-    end else begin : never_multiplies
-        assign times = '0;
-    end
     wire take_x = KINDS[5] && kind == SMALLEST ? !greater : greater;
     assign larger = KINDS[4] || KINDS[5] || KINDS[6] ? (take_x ? wide : value) : '0;
 
@@ -40,14 +32,22 @@ module ms_elements #(
             if (first) value <= wide;
             else case (kind)
                 DIFFERENCE: value <= minus;
-                PRODUCT: value <= times;
                 LARGEST, SMALLEST, PLACE: value <= larger;
-                RESCALE: value <= value;
+                PRODUCT, RESCALE: value <= value;
                 default: value <= plus;
             endcase
         end
 
-    wire signed [SUM_BITS-1:0] place, rescaled;
+    wire signed [SUM_BITS-1:0] times, place, rescaled;  // what has a register of its own
+    if (KINDS[3]) begin : multiplies
+        // verilator lint_off UNUSEDSIGNAL
+        logic signed [2*BITS-1:0] full;  // of products that are proven to fit
+        // verilator lint_on UNUSEDSIGNAL
+        always_ff @(posedge clk) full <= signed'(value[BITS-1:0]) * x;
+        assign times = SUM_BITS'(full);
+    end else begin : never_multiplies
+        assign times = '0;
+    end
     if (KINDS[6]) begin : places
         logic [PLACE_BITS-1:0] here, best;
         always_ff @(posedge clk)
@@ -69,7 +69,8 @@ module ms_elements #(
     end
 
     always_ff @(posedge clk)
-        if (KINDS[6] && kind == PLACE) result <= place;
+        if (KINDS[3] && kind == PRODUCT) result <= times;
+        else if (KINDS[6] && kind == PLACE) result <= place;
         else if (KINDS[7] && kind == RESCALE) result <= rescaled;
         else result <= value;
 endmodule

@@ -103,7 +103,7 @@ module ms_machine #(
     wire stores = out_valid && !to_stream;
     ms_ram #(.DEPTH(WORDS), .WIDTH(BITS), .BITS(ADDRESS_BITS)) activations (
         .clk, .write(beat || stores), .write_address(beat ? frame_address : out_tag[ADDRESS_BITS-1:0]),
-        .write_data(beat ? s_axis_tdata[BITS-1:0] : out), .read_address(address), .read_data(activation)
+        .write_data(beat ? BITS'(signed'(s_axis_tdata)) : out), .read_address(address), .read_data(activation)
     );
     ms_rom #(
         .DEPTH(WEIGHT_ROWS), .WIDTH(LANES * WEIGHT_BITS), .BANK(WEIGHT_BANK), .ADDRESS_BITS(WEIGHT_ROW_BITS),

@@ -96,7 +96,9 @@ module ms_requantise #(
         assign rounded = shifted;
     end
     wire signed [VALUE_BITS-1:0] lowest = VALUE_BITS'(low), highest = VALUE_BITS'(high);
-    logic signed [LEVEL_BITS-1:0] level, level_8;
+    // verilator lint_off UNUSEDSIGNAL
+    logic signed [LEVEL_BITS-1:0] level, level_8;  // wider than what is stored where a table comes behind
+    // verilator lint_on UNUSEDSIGNAL
     always_ff @(posedge clk) begin
         level <= rounded < lowest ? low : rounded > highest ? high : LEVEL_BITS'(rounded);
         level_8 <= level;

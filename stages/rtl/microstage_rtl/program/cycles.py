@@ -21,7 +21,8 @@ _SEARCH_STORED = 13
 
 def layer_cycles(program: MachineProgram, starts: bool = False) -> list[int]:
     """Return the clocks of each layer in a frame that starts a sequence, or in one that does not."""
-    now, begun = 0, []
+    now = 0
+    begun: list[int] = []
     for layer in [*program.layers, program.layers[0]]:
         begun.append(max(now, begun[-1] + _FETCH) if begun else 0)
         now = begun[-1] + _BEGIN + _runs(layer, program.lanes, starts)

@@ -94,8 +94,6 @@ class Widths:
             "IN_WIDTH": -(-signed_bits(*(end for port in p.inputs for end in (port.low, port.high))) // 8) * 8,
             "OUT_WIDTH": -(-signed_bits(*(end for port in p.outputs for end in (port.low, port.high))) // 8) * 8,
         }
-        rows["IN_WIDTH"] = max(rows["IN_WIDTH"], -(-bits // 8) * 8)
-        rows["OUT_WIDTH"] = max(rows["OUT_WIDTH"], 8)
         rows["WORD_BITS"] = max(
             11,
             *(rows[name] for name in ("ADDRESS_BITS", "WEIGHT_ROW_BITS", "COUNT_BITS", "CHANNEL_BITS", "ROW_BITS")),

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from microstage.files.canonical import write_json
+from microstage_rtl.program.cycles import frame_cycles, layer_cycles
 from microstage_rtl.program.program import MachineProgram
 from microstage_rtl.program.widths import Widths, signed_bits
 from microstage_rtl.program.words import Fields
+from microstage_rtl.write.readme import readme
 
 __all__ = ["CORE", "write_folder"]
 
@@ -35,6 +37,8 @@ def write_folder(folder: Path, name: str, program: MachineProgram) -> None:
     (folder / f"{name}.sv").write_text(_top(name, widths))
     _memories(folder, program, widths)
     write_json(folder / "ports.json", _ports(program, widths))
+    write_json(folder / "program.json", _described(program, widths))
+    (folder / "README.md").write_text(readme(name, program))
 
 
 def _top(name: str, widths: Widths) -> str:
@@ -111,6 +115,27 @@ def _hex(folder: Path, name: str, bank: int, widths: list[int], rows: Iterable[n
         lines.append(f"{word:0{digits}x}\n")
     for index, first in enumerate(range(0, len(lines), bank)):
         (folder / f"{name}_{chr(97 + index)}.hex").write_text("".join(lines[first : first + bank]))
+
+
+def _described(program: MachineProgram, widths: Widths) -> dict:
+    """Return layers with their clocks in a frame within a sequence, and the bits of each memory."""
+    layers = [
+        {
+            "name": layer.name,
+            "kind": layer.kind,
+            "cycles": cycles,
+            "channels": layer.channels,
+            "depth": layer.depth,
+        }
+        for layer, cycles in zip(program.layers, layer_cycles(program))
+    ]
+    return {
+        "lanes": program.lanes,
+        "cycles": frame_cycles(program),
+        "layers": layers,
+        "memory_bits": widths.memory_bits(),
+        "states": program.states,
+    }
 
 
 def _ports(program: MachineProgram, widths: Widths) -> dict:
