@@ -59,16 +59,16 @@ MS_INLINE int32_t ms_small_weight_c(uint8_t byte, int32_t t, int32_t bits)
     return ((field ^ half) << (bits == 1)) - half;
 }
 
-/* MS_SMALL_FOUR_C: add the products of four patches and a weight. */
-#define MS_SMALL_FOUR_C(patches, weight)                                                                           (s0 += (patches)[0] * (weight), s1 += (patches)[1] * (weight), s2 += (patches)[2] * (weight), s3 += (patches)[3] * (weight))
-
 /* sums[r] of four patches and one row of `bytes` weights of 8 bits. */
 MS_SMALL_STATIC void ms_small_dot_8_c(const uint8_t *patches, const int8_t *row, int32_t sums[MS_SMALL_POSITIONS], int32_t bytes)
 {
     int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
     for (const uint8_t *const end = patches + MS_SMALL_POSITIONS * bytes; patches != end; patches += MS_SMALL_POSITIONS, row++) {
         const int32_t weight = *row;
-        MS_SMALL_FOUR_C(patches, weight);
+        s0 += patches[0] * weight;
+        s1 += patches[1] * weight;
+        s2 += patches[2] * weight;
+        s3 += patches[3] * weight;
     }
     sums[0] = s0;
     sums[1] = s1;
@@ -83,7 +83,10 @@ MS_SMALL_STATIC void ms_small_dot_fields_c(const uint8_t *patches, const uint8_t
     for (int32_t t = 0; t < 8; t += bits) {
         for (int32_t i = 0; i < bytes; i++, patches += MS_SMALL_POSITIONS) {
             const int32_t weight = ms_small_weight_c(row[i], t, bits);
-            MS_SMALL_FOUR_C(patches, weight);
+            s0 += patches[0] * weight;
+            s1 += patches[1] * weight;
+            s2 += patches[2] * weight;
+            s3 += patches[3] * weight;
         }
     }
     sums[0] = s0;
