@@ -217,6 +217,9 @@ def _checked(file: TfliteFile) -> TfliteFile:
         )
     if len(file.operators) > MOST_NODES:
         raise ModelError(f"The file has {len(file.operators)} operators; at most {MOST_NODES} can be read.")
+    for place in (*file.inputs, *file.outputs):
+        if not 0 <= place < len(file.tensors):
+            raise IndexError(place)
     known = {tensor.place for tensor in file.tensors if tensor.data is not None} | {-1, *file.inputs}
     for operator in file.operators:
         for place in _within(operator.inputs, file):
@@ -225,7 +228,7 @@ def _checked(file: TfliteFile) -> TfliteFile:
                     f"{file.where(operator)} reads {file.tensors[place].name}, which nothing before it computes."
                 )
         known.update(_within(operator.outputs, file))
-    if missing := [file.tensors[place].name for place in _within(file.outputs, file) if place not in known]:
+    if missing := [file.tensors[place].name for place in file.outputs if place not in known]:
         raise ModelError(f"The graph's output {missing[0]} is computed by no operator.")
     return file
 
