@@ -95,6 +95,16 @@ def test_anything_but_one_sentence_is_a_fault(tmp_path):
     assert ending(ModelError("x" * 5000)) is not None
 
 
+def test_a_target_that_this_machine_lacks_something_for_is_named_in_the_table(monkeypatch, capsys):
+    def lacking(_):
+        raise EnvironmentProblem("clang is missing.")
+
+    monkeypatch.setattr("microstage_fuzz.campaign.assert_clang", lacking)
+    assert command.command({"TARGET": "msn,c", "SECONDS": "1"}, REPOSITORY) == 1
+    said = capsys.readouterr().out
+    assert "msn did not run: clang is missing." in said and "c did not run: clang is missing." in said
+
+
 def test_inputs_that_are_kept_stay_small():
     kept = [path for path in (REPOSITORY / "tests" / "fuzz").rglob("*") if path.is_file() and path.suffix != ".pyc"]
     assert sum(path.stat().st_size for path in kept) < _MOST
