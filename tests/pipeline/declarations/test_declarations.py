@@ -11,6 +11,7 @@ from microstage_runner.declarations.checkout import load_stages
 from microstage_runner.declarations.parameter import Parameter
 from microstage_runner.declarations.selection import SETTINGS
 from microstage_runner.declarations.stages import BESIDE, DATASET, MODULE, last, usual
+from microstage_runner.session import Session
 
 STAGES = load_stages(REPOSITORY)
 
@@ -82,3 +83,14 @@ def test_a_json_file_is_part_of_the_key_by_what_it_holds(tmp_path):
             folding.parse(str(file))
     with pytest.raises(ParameterError, match="FOLDING=none.json is not allowed"):
         folding.parse("none.json")
+
+
+def test_a_command_about_all_stages_leaves_out_the_optional_one_unless_it_is_named(tmp_path):
+    given = {"VOLUMES": str(tmp_path)}
+    usual_ones = ["train", "export", "qcdq", "streamline", "cbackend"]
+    assert [stage.name for stage in Session(REPOSITORY, given).chosen()] == usual_ones
+    assert [stage.name for stage in Session(REPOSITORY, {**given, "STAGE": "rtl"}).chosen()] == ["rtl"]
+    for command in ("why", "report", "pack", "images"):
+        assert Session(REPOSITORY, given).last_of(command) == "cbackend"
+    with pytest.raises(ParameterError, match="LANES=8 belongs to rtl, which `make cbackend` does not reach"):
+        Session.of("cbackend", REPOSITORY, {**given, "LANES": "8"})
