@@ -80,16 +80,16 @@ def _written(job: Job, program: MachineProgram, folder: Path, top: str) -> None:
     job.log(f"{program.lanes} lanes; the program gives {sum(b.equal for b in golden.compared):,} golden integers")
 
 
-def _prove_sources(job: Job, program: MachineProgram, folder: Path, work: Path) -> float:
+def _prove_sources(job: Job, program: MachineProgram, folder: Path, work: Path) -> int:
     """Prove what was written; return the cycles of one frame, without stalls."""
     asked = job.parameters.get("random_vectors", _RANDOM)
     proofs = list(prove_sources(folder, program, asked, work / "sources", job.logs / "verilator-sources.txt"))
     _tell(job, proofs)
-    return proofs[0].cycles / proofs[0].frames
+    return round(proofs[0].cycles / proofs[0].frames)
 
 
 def _prove_netlist(
-    job: Job, program: MachineProgram, folder: Path, netlist: Netlist, cycles: float, work: Path
+    job: Job, program: MachineProgram, folder: Path, netlist: Netlist, cycles: int, work: Path
 ) -> None:
     """Prove yosys' netlist, on fewer frames."""
     asked = job.parameters.get("random_vectors", _RANDOM)
@@ -105,7 +105,7 @@ def _tell(job: Job, proofs: list[ReplayProof]) -> None:
         job.log(f"{proof.boundary}: {proof.frames:,} frames, {proof.compared:,} integers, 0 differ")
 
 
-def _synthesise(job: Job, device: Device, netlist: Netlist, folder: Path, cycles: float, work: Path) -> None:
+def _synthesise(job: Job, device: Device, netlist: Netlist, folder: Path, cycles: int, work: Path) -> None:
     """Write resources.json, and with PLACE=1 a bitstream; the netlist for an ECP5 is there already."""
     place_it, clock = job.parameters.get("place", False), job.parameters.get("clock", 80.0)
     if device.synthesis != ECP5:

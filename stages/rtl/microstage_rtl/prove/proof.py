@@ -36,7 +36,7 @@ class ReplayProof:
     cycles: int
 
 
-def frames_within(asked: int, cycles: float, lanes: int, netlist: bool = False) -> int:
+def frames_within(asked: int, cycles: int, lanes: int, netlist: bool = False) -> int:
     """Return as many of the `asked` frames, of so many `cycles` each, as the proof has time for; at least one."""
     most = (_NETLIST if netlist else _SOURCES) / (cycles * (lanes + _BESIDE))
     return max(1, min(asked, int(most)))

@@ -14,7 +14,7 @@ __all__ = ["report", "sentences"]
 _MHZ = 1e6
 
 
-def report(device: Device, cells: Mapping[str, int], cycles: float, placed: Placed | None) -> dict[str, Any]:
+def report(device: Device, cells: Mapping[str, int], cycles: int, placed: Placed | None) -> dict[str, Any]:
     """Return what resources.json holds: of one frame the measured `cycles`; times only where a clock was found."""
     takes = taken(cells, device)
     said: dict[str, Any] = {

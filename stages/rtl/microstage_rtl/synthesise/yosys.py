@@ -36,7 +36,7 @@ def synthesised(folder: Path, top: str, synthesis: str, work: Path, log: Path, s
         top = add_serial(work, top)
         files += f" {top}.sv"
     script = [
-        f"read_verilog -sv {files}",
+        f"read_verilog -sv -defer {files}",
         f"hierarchy -check -top {top}",
         "proc",
         "check -assert",
