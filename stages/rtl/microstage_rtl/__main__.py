@@ -88,9 +88,7 @@ def _prove_sources(job: Job, program: MachineProgram, folder: Path, work: Path) 
     return round(proofs[0].cycles / proofs[0].frames)
 
 
-def _prove_netlist(
-    job: Job, program: MachineProgram, folder: Path, netlist: Netlist, cycles: int, work: Path
-) -> None:
+def _prove_netlist(job: Job, program: MachineProgram, folder: Path, netlist: Netlist, cycles: int, work: Path) -> None:
     """Prove yosys' netlist, on fewer frames."""
     asked = job.parameters.get("random_vectors", _RANDOM)
     frames = frames_within(asked, cycles, program.lanes, netlist=True)

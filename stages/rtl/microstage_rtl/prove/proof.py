@@ -56,7 +56,7 @@ def prove_sources(folder: Path, program: MachineProgram, asked: int, work: Path,
     stalled = replay(bench, inputs, expected, seed=1, stall=STALL)
     yield ReplayProof("golden, with stalls", frames, stalled.compared, stalled.cycles)
     drawn = work / "drawn"
-    count = draw(drawn, program, frames_within(asked, plain.cycles / frames, program.lanes))
+    count = draw(drawn, program, frames_within(asked, round(plain.cycles / frames), program.lanes))
     found = replay(bench, drawn / "input.txt", drawn / "expected.txt", seed=2, stall=STALL)
     yield ReplayProof("random, with stalls", count, found.compared, found.cycles)
 
