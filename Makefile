@@ -87,7 +87,7 @@ pack unpack push pull:
 	@$(MICROSTAGE) $@ $(typed)
 
 ##@ Checking
-.PHONY: test lint docs docs-check fuzz chaos reproduce prove footprint package-check
+.PHONY: test lint docs docs-check fuzz chaos reproduce prove footprint simulate package-check
 .PHONY: reproduce-table slurm-test quantisers bench bench-noop bench-setup bench-kernels bench-lstm bench-bnn
 test:        ## every test, each in the environment of its stage: TESTS=tests/shared chooses
 	@$(MICROSTAGE) $@ $(typed)
@@ -118,6 +118,9 @@ bench:       ## the C beside other runtimes, outputs compared first: ONNX= TFLIT
 prove:       ## the C beside the reference: VECTORS=10000 random vectors, every compiler; RANDOM=2000 networks
 	@$(MICROSTAGE) $@ $(typed)
 footprint:   ## its flash, RAM, instructions on Cortex-M and RISC-V: MODEL=drawn-resnet8 MACHINE=cortex-m4
+	@$(MICROSTAGE) $@ $(typed)
+
+simulate:    ## FINN's C++ and RTL of each layer beside the golden vectors, without Vivado: FINN_HLSLIB=folder
 	@$(MICROSTAGE) $@ $(typed)
 
 chaos:       ## kills, full disks, flipped bits and more, over runs of every family: ONLY=kills,flips TRIES=20 SEED=1

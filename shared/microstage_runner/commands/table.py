@@ -93,6 +93,7 @@ COMMANDS = {
     "bench": Command("bench", (*_MADE, "AGAINST", "BASELINE", "CC", "ROUNDS", "TFLITE"), takes=WORDS, in_checkout=True),
     "prove": Command("prove", (*_MADE, "DEPTH", "RANDOM", "SECONDS", "VECTORS"), takes=WORDS, in_checkout=True),
     "fuzz": Command("fuzz", ("SECONDS", "SEED", "TARGET"), takes=WORDS, about=CHECKOUT, in_checkout=True),
+    "simulate": Command("simulate", (*_MADE, "FINN_HLSLIB"), last=INTEGERS, in_checkout=True),
     "footprint": Command("footprint", (*_MADE, "AGAINST", "MACHINE", "TFLITE"), takes=WORDS, in_checkout=True),
     "chaos": Command("chaos", ("NETWORKS", "ONLY", "SEED", "TRIES"), takes=WORDS, about=MACHINE, in_checkout=True),
     "package-check": Command("package_check", _MADE, last=CODE, in_checkout=True),

@@ -27,6 +27,7 @@ SETTINGS = {
     "ENCODING": "of make binfiles: model, the network's own, or eembc, the closed division's",
     "ENGINE": "of make sweep: local, or snakemake with PROFILE=",
     "FILE": "of make estimate-file: the recording",
+    "FINN_HLSLIB": "of make simulate: a folder of finn-hlslib's sources, without which FINN's C++ is not simulated",
     "FIX": "of make lint: 1 formats the code and mends what ruff can mend",
     "FORCE": "1 runs a published stage again and compares",
     "GOLDEN": "inputs, and if you like outputs, to verify the network of ONNX= on: an .npz with arrays by tensor name",

@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import onnx
 from qonnx.core.modelwrapper import ModelWrapper
 
 from microstage.errors import ModelError, ParameterError
 from microstage.stage import Job
 from microstage.untrusted.exceptions import lacks_memory
 from microstage_streamline.finn.count import counted, in_short
+from microstage_streamline.finn.fill_thresholds import FillThresholds
 from microstage_streamline.finn.folding import Folding
 from microstage_streamline.finn.hardware import Partition, minimised, minimises, partitioned, quietly, specialised
 from microstage_streamline.finn.layout import input_ranges
 from microstage_streamline.finn.threshold_memory import threshold_memory
 
-__all__ = ["Built", "Estimated", "estimated"]
+__all__ = ["Built", "Estimated", "built_of", "estimated"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def _estimate(job: Job, converted: Mapping[str, Any], folding: Folding) -> Estim
     parts, built = {}, {}
     for name, own in folding.of_parts([*converted]).items():
         model, ends = converted[name].streams, input_ranges(converted[name].written.interface)
-        built[name] = _built(model, own, fpga_part)
+        built[name] = built_of(model, own, fpga_part)
         found = counted(built[name].layers, {*model.get_all_tensor_names()}, fpga_part, clk_ns)
         unmapped = [f"{node.op_type} -> {node.output[0]}" for node in built[name].partition.left_out]
         parts[name] = {**found, "unmapped": unmapped, "threshold_bits": threshold_memory(model, ends)}
@@ -87,7 +89,9 @@ def _estimate(job: Job, converted: Mapping[str, Any], folding: Folding) -> Estim
     return Estimated({"parts": parts, **said}, built)
 
 
-def _built(model: ModelWrapper, folding: Folding, fpga_part: str) -> Built:
+def built_of(model: ModelWrapper, folding: Folding, fpga_part: str) -> Built:
+    """Return what FINN makes of an integer graph for a part."""
+    model = ModelWrapper(onnx.ModelProto.FromString(model.model.SerializeToString())).transform(FillThresholds())
     partition = partitioned(model)
     layers = folding.applied(specialised(partition.layers, fpga_part))
     return Built(model, partition, minimised(layers, minimises(model)))
