@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from qonnx.custom_op.registry import getCustomOp
 __all__ = ["HardwareLayer", "layers_of"]
 
 _HARDWARE = "finn.custom_op.fpgadataflow"
+_ONE_FRAME = ("LabelSelect_hls",)
+"Layers whose C++ is of one frame, however many they are said to take."
 
 
 @dataclass
@@ -27,6 +29,9 @@ class HardwareLayer:
     folder: Path
     inputs: dict[str, np.ndarray]
     expected: dict[str, np.ndarray]
+    constants: dict[str, np.ndarray] = field(default_factory=dict)
+    turns: int = 1
+    "How often it is executed; `inputs` are [turns, ...]."
     reason: str = ""
     "Why it cannot run."
     seconds: float = 0.0
@@ -44,10 +49,13 @@ class HardwareLayer:
 
     def compare(self) -> None:
         """Execute the layer by FINN's own packing, and count the integers that differ."""
-        context = {name: value.astype(np.float32) for name, value in self.inputs.items()}
-        self.op.execute_node(context, None)
-        for name, expected in self.expected.items():
-            self.differ += int(np.count_nonzero(np.ravel(context[name]) != np.ravel(expected)))
+        for turn in range(self.turns):
+            context = {name: value[turn].astype(np.float32) for name, value in self.inputs.items()}
+            context |= self.constants
+            self.op.execute_node(context, None)
+            for name, expected in self.expected.items():
+                due = expected.reshape(self.turns, -1)[turn]
+                self.differ += int(np.count_nonzero(np.ravel(context[name]) != due))
 
 
 def layers_of(hardware: ModelWrapper, tensors: Mapping[str, np.ndarray], folder: Path) -> list[HardwareLayer]:
@@ -70,11 +78,10 @@ def layers_of(hardware: ModelWrapper, tensors: Mapping[str, np.ndarray], folder:
         _follow(layer, known, constants)
         streams = {name: known[name] for name in node.input if name not in constants}
         frames = len(next(iter(streams.values())))
-        _for_frames(op, frames)
-        shaped = {
-            name: value.reshape(op.get_normal_input_shape(place)) for place, (name, value) in enumerate(streams.items())
-        }
-        layer.inputs = shaped | constants
+        layer.constants, layer.turns = constants, frames if node.op_type in _ONE_FRAME else 1
+        _for_frames(op, frames // layer.turns)
+        shapes = {name: op.get_normal_input_shape(place) for place, name in enumerate(streams)}
+        layer.inputs = {name: known[name].reshape(layer.turns, *shape) for name, shape in shapes.items()}
         layer.expected = {name: known[name] for name in node.output if name in known}
         own.mkdir(parents=True)
     return found
