@@ -78,9 +78,11 @@ class _Network:
             counted = [b for b in measured if (b.compiler, b.level) == (b.machine.compilers[0], _BY_LAYER)]
             with marked(firmware) as (with_marks, layers):
                 spent = {build: by_layer(with_marks, build) for build in counted}
-            stacks = {build: stack_bounds(self.subject.c, build, firmware.scratch) for build in counted}
-        if spent:
+            of_gcc = [build for build in counted if build.compiler == "gcc"]  # which alone says what calls what
+            stacks = {build: stack_bounds(self.subject.c, build, firmware.scratch) for build in of_gcc}
+        if stacks:
             print("\n" + stack_table(name, stacks), flush=True)
+        if spent:
             print("\n" + tables.layers_of(name, layers, spent), flush=True)
         return measured
 
