@@ -59,15 +59,11 @@ def _simulated(
     folding = asked.artefact / FOLDER / name.removesuffix("_finn_streamlined") / "folding.json"
     hardware = _hardware(vectors.model, part, cycles, folding)
     one = ModelWrapper(onnx.ModelProto.FromString(hardware.model.SerializeToString()))
-    once = layers_of(one, vectors.tensors(vectors.inputs(1)), folder / "once")
+    once = _that_run(layers_of(one, vectors.tensors(vectors.inputs(1)), folder / "once"), asked)
     frames = -(-asked.integers // max(1, sum(layer.integers for layer in once)))
     layers = layers_of(hardware, vectors.tensors(vectors.inputs(frames)), folder)
-    ready = [layer for layer in layers if not layer.reason]
-    if asked.hlslib is None:
-        _give_up(ready, "C++", WITHOUT_KERNELS)
-    if shutil.which("verilator") is None:
-        _give_up(ready, "RTL", "verilator is not on PATH")
-    cpp, rtl = ([layer for layer in ready if layer.road == road and not layer.reason] for road in ("C++", "RTL"))
+    ready = _that_run(layers, asked)
+    cpp, rtl = ([layer for layer in ready if layer.road == road] for road in ("C++", "RTL"))
     if cpp:
         simulate_cpp(cpp, hardware, asked.hlslib, folder)
     if rtl:
@@ -82,9 +78,15 @@ def _hardware(model: ModelWrapper, part: str, cycles: int, folding: Path) -> Mod
         return built_of(model, Folding(cycles, said), part).layers
 
 
-def _give_up(layers: Sequence[HardwareLayer], road: str, reason: str) -> None:
+def _that_run(layers: Sequence[HardwareLayer], asked: argparse.Namespace) -> list[HardwareLayer]:
+    """Return the layers that can run here; the others are given the reason."""
+    lacking = {
+        "C++": WITHOUT_KERNELS if asked.hlslib is None else "",
+        "RTL": "" if shutil.which("verilator") else "verilator is not on PATH",
+    }
     for layer in layers:
-        layer.reason = reason if layer.road == road else layer.reason
+        layer.reason = layer.reason or lacking[layer.road]
+    return [layer for layer in layers if not layer.reason]
 
 
 def _table(name: str, layers: Sequence[HardwareLayer]) -> str:
