@@ -18,7 +18,9 @@ from microstage_chaos.table import FAULTS, chosen, shown
 from microstage_runner.process import REPOSITORY
 
 TRIES = 2
-SHORT = [fault for fault in FAULTS if fault.name not in ("crowd", "memory", "working-local", "working-docker")]
+LONG = ("crowd", "memory", "working-local", "working-docker", "containers")
+"These take minutes; every image is asked from inside in tests/pipeline/engines/test_containers.py."
+SHORT = [fault for fault in FAULTS if fault.name not in LONG]
 
 
 @pytest.fixture(scope="module")
