@@ -19,7 +19,7 @@ from microstage_runner.process import REPOSITORY
 
 TRIES = 2
 LONG = ("crowd", "memory", "working-local", "working-docker", "containers")
-"These take minutes; every image is asked from inside in tests/pipeline/engines/test_containers.py."
+"These take minutes; every image is asked from inside by .ci/run."
 SHORT = [fault for fault in FAULTS if fault.name not in LONG]
 
 

@@ -15,11 +15,9 @@ from places import REPOSITORY, SHARED
 from toy import hear_interrupts
 
 from microstage.errors import EnvironmentProblem, ParameterError, StageFailed
-from microstage_chaos.containers import faults_of, inspected
 from microstage_runner import cli
 from microstage_runner.engines import bases, containers, engine, memory, users
 from microstage_runner.engines.image_build import default_base
-from microstage_runner.engines.images import Images
 from microstage_runner.engines.stage_run import StageRun
 
 USER = users.of_stages(Path("/"))
@@ -281,13 +279,3 @@ def test_every_stage_gets_its_user_its_memory_and_folders_of_its_own(tmp_path):
     assert {f"--user={USER[0]}:{USER[1]}", f"--memory={7 << 30}", f"--memory-swap={7 << 30}"} <= set(command.split())
     assert USER[0] != 0 and owners == [str(USER[0])] * 2
     assert {path.stat().st_uid for path in place.rglob("*")} == {place.stat().st_uid}
-
-
-@pytest.mark.parametrize("stage", sorted(path.parent.name for path in REPOSITORY.glob("stages/*/Dockerfile")))
-def test_a_stage_finds_from_inside_that_it_is_shut_in(docker, tmp_path, stage):
-    """Of every image that is here; `make chaos ONLY=containers` builds what is missing."""
-    known = Images(REPOSITORY, REPOSITORY / "volumes").remembered(stage)
-    if known is None or docker.call("image", "inspect", known.tag).returncode:
-        pytest.skip(f"no image of {stage}: `make images`")
-    tmp_path.chmod(0o755)
-    assert list(faults_of(inspected(docker, known.tag, tmp_path / "inside"), memory.limit_of_container(docker))) == []
