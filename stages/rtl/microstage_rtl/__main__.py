@@ -89,9 +89,9 @@ def _prove_sources(job: Job, program: MachineProgram, folder: Path, work: Path) 
 
 
 def _prove_netlist(job: Job, program: MachineProgram, folder: Path, netlist: Netlist, cycles: int, work: Path) -> None:
-    """Prove yosys' netlist, on fewer frames."""
+    """Prove yosys' netlist, on as many frames as NETLIST_VECTORS= says, else on fewer than the sources."""
     asked = job.parameters.get("random_vectors", _RANDOM)
-    frames = frames_within(asked, cycles, program.lanes, netlist=True)
+    frames = job.parameters.get("netlist_vectors", 0) or frames_within(asked, cycles, program.lanes, netlist=True)
     log = job.logs / "verilator-netlist.txt"
     _tell(job, list(prove_netlist(netlist, folder, program, frames, work / "netlist", log)))
 
