@@ -17,7 +17,9 @@ from microstage_streamline.__main__ import run as streamline
 __all__ = ["write"]
 
 _LAYERS = 6
-_REFUSED = 3
+_REFUSED, _OF_STAGES = 3, 2
+"What this program ends with where a stage ends with the other: what it was given cannot be taken."
+_SETTINGS = ("fpga_part=xc7z020clg400-1", "clk_ns=10", "target_cycles=8192")
 
 
 def write(folder: Path, seed: int) -> int:
@@ -25,12 +27,14 @@ def write(folder: Path, seed: int) -> int:
     given, graphs, c = folder / "network", folder / "graphs", folder / "c"
     given.mkdir(parents=True)
     (given / "model.onnx").write_bytes(build_network(draw_recipe(seed, layers=_LAYERS)).model.SerializeToString())
-    for name, run, source, out in (
-        ("streamline", streamline, f"network={given}", graphs),
-        ("cbackend", cbackend, f"streamline={graphs}", c),
+    for name, run, source, out, settings in (
+        ("streamline", streamline, f"network={given}", graphs, _SETTINGS),
+        ("cbackend", cbackend, f"streamline={graphs}", c, ()),
     ):
-        if stage_main(name, run, ["--in", source, "--out", str(out), "--scratch", str(folder / f"{name}.scratch")]):
-            return _REFUSED
+        words = [word for setting in settings for word in ("--set", setting)]
+        folders = ["--in", source, "--out", str(out), "--scratch", str(folder / f"{name}.scratch")]
+        if code := stage_main(name, run, [*folders, *words]):
+            return _REFUSED if code == _OF_STAGES else code + _REFUSED
     (folder / "fuzzed.c").write_text(fuzzed(c))
     return 0
 

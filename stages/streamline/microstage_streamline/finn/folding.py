@@ -24,6 +24,9 @@ _CHANNELS = {"PE": ("MH", "NumChannels", "Channels", "Labels"), "SIMD": ("MW", "
 "What an attribute has to divide: the first of these that a layer has."
 _FED_BY_WINDOWS = ("Pool_hls", "VVAU_hls", "VVAU_rtl")
 
+_CLK_NS, _TARGET_CYCLES = 10.0, 8192
+"As stage.toml has them, for a stage that is called alone."
+
 Config = Mapping[str, Mapping[str, Any]]
 
 
@@ -39,13 +42,13 @@ class Folding:
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Folding:
         """Return the folding that a job's TARGET_CYCLES, TARGET_FPS and FOLDING ask for."""
-        fps, clk_ns = parameters["target_fps"], parameters["clk_ns"]
-        cycles = int(1e9 / (clk_ns * fps)) if fps else parameters["target_cycles"]
+        fps, clk_ns = parameters.get("target_fps", 0), parameters.get("clk_ns", _CLK_NS)
+        cycles = int(1e9 / (clk_ns * fps)) if fps else parameters.get("target_cycles", _TARGET_CYCLES)
         if cycles < 1:
             raise ParameterError(
                 f"TARGET_FPS={fps} is above {1e9 / clk_ns:g}, one frame in every CLK_NS={clk_ns:g} ns."
             )
-        return cls(cycles, json.loads(parameters["folding"] or "{}"))
+        return cls(cycles, json.loads(parameters.get("folding") or "{}"))
 
     def of_parts(self, names: list[str]) -> dict[str, Folding]:
         """Return the folding of each of the graphs `names`; `ParameterError` where the file leaves open of which it
