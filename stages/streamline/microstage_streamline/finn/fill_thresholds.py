@@ -30,7 +30,8 @@ class FillThresholds(Transformation):
 
 def _fill(model: ModelWrapper, node: onnx.NodeProto) -> None:
     op, thresholds = getCustomOp(node), model.get_initializer(node.input[1])
-    kind, taken = DataType[op.get_nodeattr("out_dtype")], model.get_tensor_datatype(node.input[0])
+    taken, kind = (model.get_tensor_datatype(name) for name in (node.input[0], node.output[0]))
+    kind = kind if kind.is_integer() else DataType[op.get_nodeattr("out_dtype")]  # FINN takes that of the tensor
     lacking = 2 ** (kind.bitwidth() - 1) - thresholds.shape[1]
     if lacking <= 0 or op.get_nodeattr("out_scale") != 1 or kind == DataType["BIPOLAR"]:
         return
