@@ -123,6 +123,27 @@ def test_gates_of_one_input_are_one_matrix(tmp_path):
     assert kernels == ["ms_copy", "ms_copy", "ms_small_conv_sums", *["ms_stage"] * 3]
 
 
+def test_sums_that_no_line_makes_bytes_come_from_the_same_kernel(tmp_path):
+    """Answers as they are, of a narrow type or with a bias, of signed bytes, and levels of 16 bits."""
+    random, g = np.random.default_rng(8), Graph()
+
+    def dense(x: str, size: tuple[int, int], end: int, outputs: list[str] | int) -> str:
+        return g.node("MatMul", x, g.constant(f"w{end}", random.integers(-end, end + 1, size)), outputs=outputs)
+
+    x = g.input("x", (1, 9), "INT8")
+    h = g.threshold(dense(x, (9, 6), 1, 1), 20 * np.arange(-7, 8)[None])
+    biased = g.node("Add", dense(h, (6, 1), 127, 1), g.constant("bias", [[-50_000]]), outputs=["z"])
+    steep = g.threshold(dense(x, (9, 5), 90, 1), 40 * np.arange(-300, 300)[None], -300, output=["v"])
+    outputs = [dense(h, (6, 5), 7, ["y"]), biased, dense(x, (9, 4), 126, ["u"]), steep]
+    part = read(g.model(*outputs), tmp_path)
+    for run in COMMON:
+        run(part)
+    kernels = [layer.kernel for layer in lower_small(part).layers]
+    assert set(kernels) == {"ms_small_conv", "ms_small_conv_sums", "ms_stage"}
+    compared = equal(tmp_path, g, *outputs)
+    assert all(compared[f"small.{name}"] == compared[name] > 0 for name in "yzuv")
+
+
 @given(networks())
 @settings(max_examples=5, deadline=None)
 def test_random_networks_in_c_stay_in_their_memory(tmp_path_factory, drawn):

@@ -129,7 +129,7 @@ MS_INLINE ms_dot_function_dsp *ms_small_four_dsp(const ms_small_conv_shape *shap
 MS_INLINE ms_dot_function_dsp *ms_small_one_dsp(const ms_small_conv_shape *shape, int32_t end)
 {
     return shape->together == 1 ? MS_DSP_ENDS(1X1, 8, end) : shape->together == 2 ? MS_DSP_PAIRED(1X2, shape->bits, end)
-           : shape->bits == 8 ? MS_DSP_ENDS(1X4, 8, end) : MS_DSP_ENDS(1X4, 4, end);
+                                 : MS_DSP_PAIRED(1X4, shape->bits, end);
 }
 
 /* ms_spread_dsp_<stride>_<flip>, or that of triples. */

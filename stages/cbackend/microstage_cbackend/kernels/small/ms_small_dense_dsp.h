@@ -4,6 +4,8 @@
  * Of 4 bits: a halfword holds u0 + 16 * u1 + 256 * u2 + 4096 * w3 with u = w + 8. AND, UXTB16, BIC and the word itself sum
  * S0 = A0, S1 = S0 + 16 * A1, S2 = S1 + 256 * A2, S3 = S2 + 4096 * A3, exact where every A is in -2^19..2^19-1; -8 * sum(x) is in
  * the sums of the first three from the beginning.
+ * Of 2 bits and 1 the same halfwords lie in words of two or four steps, one above another, u = w + 2, or 2 or 0 for +1 and -1, of
+ * the fourth filter too. A step is what a mask leaves of the word, turned.
  */
 #ifndef MS_SMALL_DENSE_DSP_H
 #define MS_SMALL_DENSE_DSP_H
@@ -68,18 +70,39 @@ MS_DSP_1X4_8(sums, MS_DSP_NULL_1X4, "asr r1,r1,#8\n asr r3,r3,#8\n" MS_DSP_END_1
 #define MS_DSP_QUADS_APART_1X4 \
     "sub r3,r3,r2\n sub r2,r2,r1\n sub r1,r1,r0\n asr r3,r3,#12\n asr r2,r2,#8\n asr r1,r1,#4\n"
 
+/* A step of a word of narrow fields, turned; r8: the mask. */
+#define MS_DSP_NARROW_1X4(x, w, turn) \
+    "and r7,r8," w turn "\n and r10,r7,#0xf000f\n smlad r0," x ",r10,r0\n uxtb16 r10,r7\n smlad r1," x ",r10,r1\n" \
+    "bic r10,r7,#0xf000f000\n smlad r2," x ",r10,r2\n smlad r3," x ",r7,r3\n"
+#define MS_DSP_NARROWS_1X4(w, first, second) \
+    "ldmia r12!,{r4,r5}\n" MS_DSP_NARROW_1X4("r4", w, first) MS_DSP_NARROW_1X4("r5", w, second)
+#define MS_DSP_STEPS_1X4_2 "ldrd r6,r9,[lr],#8\n" MS_DSP_NARROWS_1X4("r6", "", ",ror #2") MS_DSP_NARROWS_1X4("r9", "", ",ror #2")
+#define MS_DSP_STEPS_1X4_1 "ldr r6,[lr],#4\n" MS_DSP_NARROWS_1X4("r6", "", ",ror #1") MS_DSP_NARROWS_1X4("r6", ",ror #2", ",ror #3")
+#define MS_DSP_NARROW_MINUS_1X4(mask) MS_DSP_MINUS_1X4 "add r3,r3,r4,lsl #12\n mov r8,#" mask "\n"
+
+/* ms_dot_1X4_dsp_<bits>_<end>: `minus` is taken off each field, `before` makes the sums ready for `loop`. */
+#define MS_DSP_1X4_FIELDS(bits, minus, before, loop, end, start, finish) \
+    MS_DSP_FUNCTION ms_dot_1X4_dsp_##bits##_##end(ms_dot_dsp *frame) \
+    { MS_DSP_ASM(MS_DSP_MINUS_1(minus), start before loop MS_DSP_QUADS_APART_1X4 finish, "2"); }
 #define MS_DSP_1X4_4(end, start, finish) \
-    MS_DSP_FUNCTION ms_dot_1X4_dsp_4_##end(ms_dot_dsp *frame) \
-    { \
-        MS_DSP_ASM(MS_DSP_MINUS_1("0x70007"), start MS_DSP_MINUS_1X4 MS_DSP_LOOP_1X4(MS_DSP_QUADS_1X4) MS_DSP_QUADS_APART_1X4 finish, "2"); \
-    }
-#define MS_DSP_DENSE_4(shift) \
-    MS_DSP_1X4_4(line_##shift, MS_DSP_BIAS_1X4, MS_DSP_FACTORS_1X4 "mov r9,r8\n" MS_DSP_TIMES_1X4 MS_DSP_STORE_1X4(#shift, "0"))
-#define MS_DSP_FINE_DENSE_4(shift) \
-    MS_DSP_1X4_4(fine_##shift, MS_DSP_NULL_1X4, MS_DSP_FINE_1X4("8") MS_DSP_LEVELS_1X4(#shift)) \
-    MS_DSP_1X4_4(bent_##shift, MS_DSP_NULL_1X4, MS_DSP_FINE_1X4("8") MS_DSP_BENT_1X4 MS_DSP_LEVELS_1X4(#shift))
-MS_SMALL_SHIFTS(MS_DSP_DENSE_4)
-MS_SMALL_FINE_SHIFTS(MS_DSP_FINE_DENSE_4)
+    MS_DSP_1X4_FIELDS(4, "0x70007", MS_DSP_MINUS_1X4, MS_DSP_LOOP_1X4_LONG(MS_DSP_QUADS_1X4), end, start, finish)
+#define MS_DSP_1X4_2(end, start, finish) \
+    MS_DSP_1X4_FIELDS(2, "0x10001", MS_DSP_NARROW_MINUS_1X4("0x33333333"), \
+                      MS_DSP_LOOP_1X4_LONG(MS_DSP_STEPS_1X4_2), end, start, finish)
+#define MS_DSP_1X4_1(end, start, finish) \
+    MS_DSP_1X4_FIELDS(1, "0", MS_DSP_NARROW_MINUS_1X4("0x22222222"), \
+                      MS_DSP_LOOP_1X4_LONG(MS_DSP_STEPS_1X4_1), end, start, finish)
+#define MS_DSP_LINE_QUADS(bits, shift) \
+    MS_DSP_1X4_##bits(line_##shift, MS_DSP_BIAS_1X4, MS_DSP_FACTORS_1X4 "mov r9,r8\n" MS_DSP_TIMES_1X4 MS_DSP_STORE_1X4(#shift, "0"))
+#define MS_DSP_FINE_QUADS(bits, shift) \
+    MS_DSP_1X4_##bits(fine_##shift, MS_DSP_NULL_1X4, MS_DSP_FINE_1X4("8") MS_DSP_LEVELS_1X4(#shift)) \
+    MS_DSP_1X4_##bits(bent_##shift, MS_DSP_NULL_1X4, MS_DSP_FINE_1X4("8") MS_DSP_BENT_1X4 MS_DSP_LEVELS_1X4(#shift))
+#define MS_DSP_DENSE_FIELDS(shift) MS_DSP_LINE_QUADS(4, shift) MS_DSP_LINE_QUADS(2, shift) MS_DSP_LINE_QUADS(1, shift)
+#define MS_DSP_FINE_DENSE_FIELDS(shift) MS_DSP_FINE_QUADS(4, shift) MS_DSP_FINE_QUADS(2, shift) MS_DSP_FINE_QUADS(1, shift)
+MS_SMALL_SHIFTS(MS_DSP_DENSE_FIELDS)
+MS_SMALL_FINE_SHIFTS(MS_DSP_FINE_DENSE_FIELDS)
 MS_DSP_1X4_4(sums, MS_DSP_NULL_1X4, MS_DSP_END_1X4_sums)
+MS_DSP_1X4_2(sums, MS_DSP_NULL_1X4, MS_DSP_END_1X4_sums)
+MS_DSP_1X4_1(sums, MS_DSP_NULL_1X4, MS_DSP_END_1X4_sums)
 
 #endif

@@ -18,7 +18,7 @@ def filters_together(weights: np.ndarray, shape: Mapping[str, int], reach: int) 
     """Return how many filters of `weights` [filters, used] are taken at once where no sum with its bias is beyond
     `reach`: 4 of a dense layer, 2, or 1 where packed pairs would not be exact.
     """
-    dense = shape["out_height"] * shape["out_width"] == 1 and shape["bits"] in (4, 8)
+    dense = shape["out_height"] * shape["out_width"] == 1
     for together in (4, 2) if dense else (2,):
         if reach <= largest_sum({**shape, "together": together}) and _fits_halves(weights, shape["bits"]):
             return together
@@ -30,7 +30,7 @@ def largest_sum(shape: Mapping[str, int]) -> int:
     bits, together = shape["bits"], shape["together"]
     if together == 1:
         return (1 << 31) - 1
-    return (1 << (19 if together == 4 and bits == 4 else 31 - bits)) - 1
+    return (1 << (19 if together == 4 and bits < 8 else 31 - bits)) - 1
 
 
 def _fits_halves(weights: np.ndarray, bits: int) -> bool:
@@ -81,8 +81,8 @@ def pack_small_pairs(weights: np.ndarray, shape: Mapping[str, int]) -> np.ndarra
     One filter at a time lies in rows of bytes, whatever its bits. Of two or four, a halfword holds a weight of each,
     and a word two such halfwords: a step. Of 8 bits a halfword is w0 + 256 * w1, the words of two pairs in turns; of
     four filters of 4 bits it is u0 + 16 * u1 + 256 * u2 + 4096 * w3 with u = w + 8. Fields u = w + half of two filters
-    lie side by side, the steps of a word one above another; of one bit u is 1 for +1, and the word turned by a bit so
-    that it counts twice.
+    lie side by side, those of four in every fourth bit, the steps of a word one above another; of one bit u is 1 for
+    +1, and the word turned by a bit so that it counts twice.
     """
     bits, together = shape["bits"], shape["together"]
     rows = _rows(weights, shape)
@@ -95,12 +95,12 @@ def pack_small_pairs(weights: np.ndarray, shape: Mapping[str, int]) -> np.ndarra
         words = _halves(steps[:, ::2] + 256 * steps[:, 1::2])
         return _signed(words.swapaxes(1, 2))
     fields = (steps > 0).astype(np.int64) if bits == 1 else steps + (1 << (bits - 1))
-    if together == 4:
+    if together == bits == 4:
         fields[:, 3] = steps[:, 3]
-        return _signed(_halves((fields << (4 * np.arange(4)[:, None, None])).sum(axis=1)))
-    each = 16 // (2 * bits)  # steps of a word
-    pairs = (fields[:, 0] + (fields[:, 1] << bits)).reshape(len(fields), -1, each, 2)
-    words = _halves((pairs << (2 * bits * np.arange(each)[:, None])).sum(axis=2))
+    apart = 4 if together == 4 else bits  # bits from a filter to the next one
+    each = 16 // (together * bits)  # steps of a word
+    halves = (fields << (apart * np.arange(together)[:, None, None])).sum(axis=1).reshape(len(fields), -1, each, 2)
+    words = _halves((halves << (bits * (1 if together == 4 else 2) * np.arange(each)[:, None])).sum(axis=2))
     return _signed((words << 1 | words >> 31) & 0xFFFFFFFF if bits == 1 else words)
 
 
@@ -123,7 +123,7 @@ def small_pairs_q(q: np.ndarray, shape: Mapping[str, int], fine: bool = False) -
     biases = filled[:, :, 0].copy()
     if fine:
         biases = biases[:, ::-1] if together == 2 else biases
-    elif together == 4 and bits == 4:
+    elif together == 4 and bits < 8:
         biases = (biases << (4 * np.arange(4))).cumsum(axis=1)
     elif together > 1:
         biases[:, 1::2] = biases[:, ::2] + (biases[:, 1::2] << bits)

@@ -11,7 +11,7 @@ from microstage_cbackend.kernels.small.sizes import conv_scratch, depthwise_scra
 from microstage_cbackend.passes.small.sources import ImageSource, source_of
 from microstage_cbackend.program.ir import KernelCall, Part, Tensor
 
-__all__ = ["fits", "on_conv", "on_depthwise"]
+__all__ = ["fits", "fits_word", "on_conv", "on_depthwise"]
 
 _WORTH = 128
 "Weights below which packing into fewer bits saves less flash than it costs time."
@@ -19,9 +19,14 @@ _DENSE = {"kernel_h": 1, "kernel_w": 1, "stride_h": 1, "stride_w": 1, "dilation_
 _UNPADDED = {"pad_top": 0, "pad_left": 0, "pad_value": 0}
 
 
+def fits_word(layer: KernelCall) -> bool:
+    """Tell whether sums have 32 bits in any order."""
+    return layer.accumulator in ("", "int32_t") and max(map(abs, layer.partial)) < 2**31
+
+
 def fits(layer: KernelCall) -> bool:
     """Tell whether sums have 32 bits in any order, and nothing is added to them."""
-    return layer.accumulator in ("", "int32_t") and max(map(abs, layer.partial)) < 2**31 and layer.bias is None
+    return fits_word(layer) and layer.bias is None
 
 
 def on_conv(part: Part, layer: KernelCall) -> None:
