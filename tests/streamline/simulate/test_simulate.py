@@ -9,6 +9,42 @@ from networks import Part
 from stage_runs import StageOnFile
 
 from microstage_streamline.simulate import __main__ as simulate
+from microstage_streamline.simulate.vectors import GraphVectors
+
+KERNELS = {
+    "bnn-library.h": '#include <hls_stream.h>\n#include <hls_vector.h>\n#include "flatten.hpp"\n',
+    "dup.hpp": """
+template <typename T> void StreamingDup(hls::stream<T> &from, hls::stream<T> &one, hls::stream<T> &other) {
+    if (from.empty()) return;
+    T const value = from.read();
+    one.write(value);
+    other.write(value);
+}
+""",
+    "flatten.hpp": """
+#pragma once
+#include <ap_int.h>
+template <typename T> constexpr int width_v = 0;
+template <int W> constexpr int width_v<ap_int<W>> = W;
+template <int W> constexpr int width_v<ap_uint<W>> = W;
+template <typename T, size_t N> ap_uint<N * width_v<T>> flatten(T const (&buffer)[N]) {
+    ap_uint<N * width_v<T>> flat = 0;
+    for (size_t j = 0; j < N; j++) flat |= ap_uint<N * width_v<T>>(ap_uint<width_v<T>>(buffer[j])) << j * width_v<T>;
+    return flat;
+}
+template <typename T, size_t N> void unflatten(T (&buffer)[N], ap_uint<N * width_v<T>> const &flat) {
+    for (size_t j = 0; j < N; j++) buffer[j] = T(ap_uint<width_v<T>>(flat >> j * width_v<T>));
+}
+template <typename T> struct Slice {
+    template <int W> struct Of {
+        ap_uint<W> flat;
+        T operator()(size_t j, unsigned) const { return T(ap_uint<width_v<T>>(flat >> j * width_v<T>)); }
+    };
+    template <int W> Of<W> operator()(ap_uint<W> const &flat) const { return {flat}; }
+};
+""",
+}
+"What three kinds of layers take from finn-hlslib, in our words; dup.hpp may be read once only, as some of its headers."
 
 pytestmark = pytest.mark.skipif(shutil.which("verilator") is None, reason="verilator is not on PATH")
 
@@ -17,9 +53,14 @@ pytestmark = pytest.mark.skipif(shutil.which("verilator") is None, reason="veril
 def artefact(tmp_path_factory):
     part = Part([1, 12], 3)
     part.dense(8, 4)
-    stage = StageOnFile(tmp_path_factory.mktemp("dense"))
+    return made(part, tmp_path_factory.mktemp("dense"))
+
+
+def made(part, folder):
+    """Return the artefact of a part."""
+    stage = StageOnFile(folder)
     random = np.random.Generator(np.random.PCG64(1))
-    assert stage.run(part.finish(True)[0], x=random.integers(-127, 128, (8, 12))) == 0
+    assert stage.run(part.finish(True)[0], x=random.integers(-127, 128, (8, *part.entry["shape"][1:]))) == 0
     return stage.out
 
 
@@ -32,6 +73,32 @@ def test_rtl_gives_the_golden_integers(artefact, monkeypatch, capsys):
     assert run(monkeypatch, artefact, "--integers", 3000) == 0
     compared, rest = capsys.readouterr().out.strip().splitlines()[-1].split(" integers compared, ")
     assert int(compared.replace(",", "")) >= 3000 and rest.startswith("0 differ")
+
+
+def test_cpp_gives_the_golden_integers_with_kernels_that_guard_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(simulate.shutil, "which", lambda name: None)
+    part = Part([1, 12], 3)
+    part.dense(8, 4)
+    part.activate(4, True)
+    kept = part.value
+    part.dense(8, 4)
+    part.activate(4, True)
+    part.value = part.add("Add", [part.value, kept])
+    artefact = made(part, tmp_path / "sum")
+    kernels = tmp_path / "kernels"
+    kernels.mkdir()
+    for name, text in KERNELS.items():
+        (kernels / name).write_text(text)
+    assert run(monkeypatch, artefact, "--integers", 1000, "--hlslib", kernels) == 0
+    said = capsys.readouterr().out
+    assert "ElementwiseAdd_hls_0" in said and "not run: DuplicateStreams_hls_0" not in said
+    assert " 0 differ; " in said.splitlines()[-1]
+    (kernels / "flatten.hpp").write_text("#error no kernels\n")
+    frames, inputs = [], GraphVectors.inputs
+    monkeypatch.setattr(GraphVectors, "inputs", lambda self, count: (frames.append(count), inputs(self, count))[1])
+    assert run(monkeypatch, artefact, "--hlslib", kernels) == 2
+    assert frames == [1]
+    assert "it does not compile: #error no kernels" in capsys.readouterr().out
 
 
 def test_what_cannot_run_is_named_with_the_reason(artefact, monkeypatch, capsys):

@@ -12,19 +12,21 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import onnx
 from qonnx.core.modelwrapper import ModelWrapper
 
-from microstage.process.text_table import table
+from microstage.process.progress import progress
 from microstage_streamline.finn.estimate import built_of
 from microstage_streamline.finn.folding import Folding
 from microstage_streamline.finn.hardware import quietly
 from microstage_streamline.hand_over.folder import FOLDER
-from microstage_streamline.simulate.cpp import WITHOUT_KERNELS, simulate_cpp
+from microstage_streamline.simulate.cpp import WITHOUT_KERNELS, check_cpp, simulate_cpp
 from microstage_streamline.simulate.layers import HardwareLayer, layers_of
-from microstage_streamline.simulate.rtl import simulate_rtl
+from microstage_streamline.simulate.rtl import check_rtl, simulate_rtl
+from microstage_streamline.simulate.tables import of_all, of_graph
 from microstage_streamline.simulate.vectors import GraphVectors, vectors_of
 
 
@@ -40,34 +42,44 @@ def main() -> int:
         print(f"FINN has no hardware layers for this network: {counted['not_estimated']}")
         return 2
     made = (counted["fpga_part"], counted["clk_ns"], counted["target_cycles"])
-    layers = []
+    graphs = {}
     for name, vectors in vectors_of(asked.artefact).items():
         with tempfile.TemporaryDirectory(prefix="microstage-simulate.") as scratch:
             os.environ["FINN_BUILD_DIR"] = scratch
-            found = _simulated(name, vectors, Path(scratch), asked, *made)
-        print(_table(name, found), flush=True)
-        layers += found
-    compared, differ = sum(x.integers for x in layers if not x.reason), sum(x.differ for x in layers)
-    print(f"\n{compared:,} integers compared, {differ:,} differ; {sum(bool(x.reason) for x in layers)} layers not run")
-    return 3 if differ else 0 if compared else 2
+            graphs[name] = _simulated(name, vectors, Path(scratch), asked, *made)
+        print(of_graph(name, graphs[name]), flush=True)
+    print(of_all(graphs))
+    ran = [layer for layers in graphs.values() for layer in layers if not layer.reason]
+    return 3 if any(layer.differ for layer in ran) else 0 if ran else 2
 
 
 def _simulated(
     name: str, vectors: GraphVectors, folder: Path, asked: argparse.Namespace, part: str, clock_ns: float, cycles: int
 ) -> list[HardwareLayer]:
-    """Return every hardware layer of a graph, simulated over as many frames as it takes to compare so many integers."""
+    """Return every hardware layer of a graph, simulated over as many frames as it takes to compare so many integers.
+
+    What cannot run is known from one frame, before the others are computed.
+    """
     folding = asked.artefact / FOLDER / name.removesuffix("_finn_streamlined") / "folding.json"
     hardware = _hardware(vectors.model, part, cycles, folding)
     one = ModelWrapper(onnx.ModelProto.FromString(hardware.model.SerializeToString()))
-    once = _that_run(layers_of(one, vectors.tensors(vectors.inputs(1)), folder / "once"), asked)
-    frames = -(-asked.integers // max(1, sum(layer.integers for layer in once)))
-    layers = layers_of(hardware, vectors.tensors(vectors.inputs(frames)), folder)
-    ready = _that_run(layers, asked)
-    cpp, rtl = ([layer for layer in ready if layer.road == road] for road in ("C++", "RTL"))
-    if cpp:
-        simulate_cpp(cpp, hardware, asked.hlslib, folder)
-    if rtl:
-        simulate_rtl(rtl, hardware, part, clock_ns, folder)
+    once = layers_of(one, vectors.tensors(vectors.inputs(1)), folder / "once")
+    cpp, rtl = _by_road(once, asked)
+    check_cpp(cpp, one, asked.hlslib, folder)
+    check_rtl(rtl, one, part, clock_ns)
+    each = sum(layer.integers for layer in once if layer.computes and not layer.reason)
+    if not each:
+        return once
+    frames = -(-asked.integers // each)
+    layers = layers_of(hardware, vectors.tensors(vectors.inputs(frames)), folder / "all")
+    for layer, same in zip(layers, once):
+        layer.reason = same.reason
+    cpp, rtl = _by_road(layers, asked)
+    running = chain(
+        simulate_cpp(cpp, hardware, asked.hlslib, folder), simulate_rtl(rtl, hardware, part, clock_ns, folder)
+    )
+    for _ in progress(running, len(cpp) + len(rtl), f"{name}, {frames:,} frames"):
+        pass
     return layers
 
 
@@ -78,27 +90,15 @@ def _hardware(model: ModelWrapper, part: str, cycles: int, folding: Path) -> Mod
         return built_of(model, Folding(cycles, said), part).layers
 
 
-def _that_run(layers: Sequence[HardwareLayer], asked: argparse.Namespace) -> list[HardwareLayer]:
-    """Return the layers that can run here; the others are given the reason."""
+def _by_road(layers: Sequence[HardwareLayer], asked: argparse.Namespace) -> list[list[HardwareLayer]]:
+    """Return the layers of C++ and those of RTL that can run here; the others are given the reason."""
     lacking = {
         "C++": WITHOUT_KERNELS if asked.hlslib is None else "",
         "RTL": "" if shutil.which("verilator") else "verilator is not on PATH",
     }
     for layer in layers:
         layer.reason = layer.reason or lacking[layer.road]
-    return [layer for layer in layers if not layer.reason]
-
-
-def _table(name: str, layers: Sequence[HardwareLayer]) -> str:
-    """Return the table of one graph; what could not run stands below it, by reason."""
-    rows = [
-        [layer.name, layer.road, f"{layer.integers:,}", f"{layer.differ:,}", f"{layer.seconds:.1f}"]
-        for layer in layers
-        if not layer.reason
-    ]
-    reasons = dict.fromkeys(layer.reason for layer in layers if layer.reason)
-    not_run = [f"not run: {', '.join(x.name for x in layers if x.reason == why)}: {why}" for why in reasons]
-    return "\n".join(["", *table([name, "road", "integers", "differ", "seconds"], rows), *not_run])
+    return [[layer for layer in layers if layer.road == road and not layer.reason] for road in lacking]
 
 
 if __name__ == "__main__":

@@ -9,38 +9,70 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from microstage.errors import EnvironmentProblem
-from microstage_streamline.simulate.layers import HardwareLayer
+from microstage_streamline.simulate.layers import HardwareLayer, in_one_line
 
-__all__ = ["WITHOUT_KERNELS", "simulate_cpp"]
+__all__ = ["WITHOUT_KERNELS", "check_cpp", "simulate_cpp"]
 
 WITHOUT_KERNELS = "its kernels are finn-hlslib's, which no package index carries: FINN_HLSLIB= names a folder of them"
-_INCLUDE = re.compile(r'^#include\s+["<](?!params\.hpp)[^">]+[">]', re.MULTILINE)
+_INCLUDE = re.compile(r'^#include\s+["<]([^">]+)[">]', re.MULTILINE)
 _WIDEST = re.compile(r"^#define AP_INT_MAX_W (\d+)", re.MULTILINE)
 # ap_int of Vitis says whether it is signed, which one static_assert asks for
 _OPTIONS = ("-std=c++17", "-O1", "-w", "-include", "half.h", "-Dsign_flag=width*0")
 _MOST_ROUNDS = 4
 
 
-def simulate_cpp(layers: Sequence[HardwareLayer], hardware, kernels: Path, folder: Path) -> None:
-    """Compile and run `layers`, and note in each what differs, or why it cannot run."""
+def check_cpp(layers: Sequence[HardwareLayer], hardware, kernels: Path, folder: Path) -> None:
+    """Note in each of `layers` why it does not compile, if it does not."""
+    left = _written(layers, hardware)
+    for _ in range(_MOST_ROUNDS):
+        said = _compile(left, kernels, folder, "-fsyntax-only") if left else ""
+        if not said:
+            return
+        broken = [layer for layer in left if f"{layer.folder}/" in said] or left
+        for layer in broken:
+            layer.reason = f"it does not compile: {_first_error(said, layer.folder)}"
+        left = [layer for layer in left if layer not in broken]
+    for layer in left:
+        layer.reason = "it stands beside layers that do not compile"
+
+
+def simulate_cpp(layers: Sequence[HardwareLayer], hardware, kernels: Path, folder: Path) -> Iterator[HardwareLayer]:
+    """Compile `layers`, run each, note in it what differs or why it cannot run, and yield it."""
+    running = _written(layers, hardware)
+    said = _compile(running, kernels, folder, "-lz", "-o", str(folder / "layers")) if running else ""
+    for place, layer in enumerate(running):
+        began = time.monotonic()
+        if said:
+            layer.reason = f"it does not compile: {_first_error(said, layer.folder)}"
+        else:
+            layer.op.set_nodeattr("executable_path", str(_script(folder / "layers", place, layer.folder)))
+            _compare(layer)
+        layer.seconds = time.monotonic() - began
+        yield layer
+
+
+def _written(layers: Sequence[HardwareLayer], hardware) -> list[HardwareLayer]:
+    """Return the layers that FINN writes C++ of, written into their folders."""
     for layer in layers:
         layer.op.set_nodeattr("code_gen_dir_cppsim", str(layer.folder))
         layer.op.set_nodeattr("exec_mode", "cppsim")
-        layer.op.code_generation_cppsim(hardware)
-    running = _compiled(list(layers), kernels, folder)
-    for place, layer in enumerate(running):
-        began = time.monotonic()
-        layer.op.set_nodeattr("executable_path", str(_script(folder / "layers", place, layer.folder)))
         try:
-            layer.compare()
-        except (OSError, AssertionError, ValueError) as error:
-            layer.reason = f"it does not run: {str(error).splitlines()[0][:160]}"
-        layer.seconds = time.monotonic() - began
+            layer.op.code_generation_cppsim(hardware)
+        except Exception as error:  # FINN asserts what it expects, and raises whatever NumPy does
+            layer.reason = f"FINN writes no C++ of it: {in_one_line(error)}"
+    return [layer for layer in layers if not layer.reason]
+
+
+def _compare(layer: HardwareLayer) -> None:
+    try:
+        layer.compare()
+    except (OSError, AssertionError, ValueError) as error:
+        layer.reason = f"it does not run: {in_one_line(error)}"
 
 
 def _script(program: Path, place: int, folder: Path) -> Path:
@@ -51,20 +83,11 @@ def _script(program: Path, place: int, folder: Path) -> Path:
     return made
 
 
-def _compiled(layers: list[HardwareLayer], kernels: Path, folder: Path) -> list[HardwareLayer]:
-    """Return the layers of the program folder/layers, without those that do not compile."""
-    for _ in range(_MOST_ROUNDS):
-        if not layers:
-            return []
-        (folder / "layers.cpp").write_text(_program(layers))
-        said = subprocess.run(_command(kernels, folder), capture_output=True, text=True).stderr
-        if (folder / "layers").exists():
-            return layers
-        broken = [layer for layer in layers if f"{layer.folder}/" in said] or layers
-        for layer in broken:
-            layer.reason = f"it does not compile: {_first_error(said, layer.folder)}"
-        layers = [layer for layer in layers if layer not in broken]
-    return layers
+def _compile(layers: Sequence[HardwareLayer], kernels: Path, folder: Path, *options: str) -> str:
+    """Compile the program of `layers` with `options`; return what the compiler says: nothing of a right one."""
+    (folder / "layers.cpp").write_text(_program(layers))
+    made = subprocess.run([*_command(kernels, folder), *options], capture_output=True, text=True)
+    return (made.stderr or "the compiler gives no reason") if made.returncode else ""
 
 
 def _first_error(said: str, folder: Path) -> str:
@@ -79,16 +102,24 @@ def _program(layers: Sequence[HardwareLayer]) -> str:
     """Return one program of all layers, each in a namespace of its own, chosen by the first argument."""
     texts = [next(layer.folder.glob("execute_*.cpp")).read_text() for layer in layers]
     widest = max(int(found) for text in texts for found in _WIDEST.findall(text))
-    includes = dict.fromkeys(found for text in texts for found in _INCLUDE.findall(text))
-    head = [f"#define AP_INT_MAX_W {widest}", "#define HLS_CONSTEXPR_ENABLE", "#define HLS_NO_XIL_FPO_LIB", *includes]
+    headers: dict[str, None] = {}
+    bodies = []
     for place, (layer, text) in enumerate(zip(layers, texts)):
         own = layer.folder / "layer.hpp"
+        shared = [found for found in _INCLUDE.finditer(text) if not (layer.folder / found[1]).exists()]
+        headers |= dict.fromkeys(found[0] for found in shared)
+        for found in reversed(shared):  # in front of the namespaces, and not within: not all of them guard themselves
+            text = text[: found.start()] + text[found.end() :]
         own.write_text(_WIDEST.sub("", text).replace("int main()", "void run()"))
-        head += [f"namespace layer_{place} {{", f'#include "{own}"', "}"]
+        bodies += [f"namespace layer_{place} {{", f'#include "{own}"', "}"]
     cases = [f"        case {place}: layer_{place}::run(); return 0;" for place in range(len(layers))]
     return "\n".join(
         [
-            *head,
+            f"#define AP_INT_MAX_W {widest}",
+            "#define HLS_CONSTEXPR_ENABLE",
+            "#define HLS_NO_XIL_FPO_LIB",
+            *headers,
+            *bodies,
             "int main(int, char **words) {",
             "    switch (std::stoi(words[1])) {",
             *cases,
@@ -116,9 +147,6 @@ def _command(kernels: Path, folder: Path) -> list[str]:
         *_OPTIONS,
         *(f"-I{path}" for path in includes),
         *map(str, sources),
-        "-lz",
-        "-o",
-        str(folder / "layers"),
     ]
 
 

@@ -12,11 +12,13 @@ import onnx
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 
-__all__ = ["HardwareLayer", "layers_of"]
+__all__ = ["HardwareLayer", "in_one_line", "layers_of"]
 
 _HARDWARE = "finn.custom_op.fpgadataflow"
 _ONE_FRAME = ("LabelSelect_hls",)
 "Layers whose C++ is of one frame, however many they are said to take."
+_MOVE = ("ConvolutionInputGenerator", "DuplicateStreams", "FMPadding", "StreamingConcat", "StreamingSplit")
+"Layers that pass on what they take: they are compared, and not counted as accumulators or activations."
 
 
 @dataclass
@@ -47,6 +49,11 @@ class HardwareLayer:
         """Count the integers that are compared."""
         return sum(value.size for value in self.expected.values())
 
+    @property
+    def computes(self) -> bool:
+        """Tell whether it gives accumulators or activations, and not what it takes in another order."""
+        return not self.node.op_type.startswith(_MOVE)
+
     def compare(self) -> None:
         """Execute the layer by FINN's own packing, and count the integers that differ."""
         for turn in range(self.turns):
@@ -56,6 +63,11 @@ class HardwareLayer:
             for name, expected in self.expected.items():
                 due = expected.reshape(self.turns, -1)[turn]
                 self.differ += int(np.count_nonzero(np.ravel(context[name]) != due))
+
+
+def in_one_line(error: Exception) -> str:
+    """Return the beginning of what FINN says of a layer that it cannot do."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:160]
 
 
 def layers_of(hardware: ModelWrapper, tensors: Mapping[str, np.ndarray], folder: Path) -> list[HardwareLayer]:

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from microstage_streamline.simulate.layers import HardwareLayer
+from microstage_streamline.simulate.layers import HardwareLayer, in_one_line
 
-__all__ = ["simulate_rtl"]
+__all__ = ["check_rtl", "simulate_rtl"]
 
 _HERE = Path(__file__).parent
 _PLAINER = (
@@ -80,54 +80,71 @@ class _InPlaceOfXsi:
         return 0
 
 
-def simulate_rtl(layers: Sequence[HardwareLayer], hardware, part: str, clock_ns: float, folder: Path) -> None:
-    """Verilate and run `layers`, and note in each what differs, or why it cannot run."""
+def check_rtl(layers: Sequence[HardwareLayer], hardware, part: str, clock_ns: float) -> None:
+    """Note in each of `layers` why Verilator does not read it, if it does not."""
+    for layer in layers:
+        if _written(layer, hardware, part, clock_ns):
+            top, files = layer.op.get_nodeattr("gen_top_module"), _sources(layer)
+            command = ["verilator", "--lint-only", *_OPTIONS, "--top-module", top, *files]
+            said = subprocess.run(command, capture_output=True, text=True)
+            lines = [line for line in said.stderr.splitlines() if line.startswith("%Error")] or ["it gives no reason"]
+            if said.returncode:
+                layer.reason = f"Verilator does not read it: {lines[0].split(': ', 2)[-1][:160]}"
+
+
+def simulate_rtl(
+    layers: Sequence[HardwareLayer], hardware, part: str, clock_ns: float, folder: Path
+) -> Iterator[HardwareLayer]:
+    """Verilate `layers`, run each, note in it what differs or why it cannot run, and yield it."""
     layers_of_finn: Any = import_module("finn.custom_op.fpgadataflow.hwcustomop")
     layers_of_finn.finnxsi = _InPlaceOfXsi()
-    packed = [found for layer in layers if (found := _packed(layer, hardware, part, clock_ns)) is not None]
-    running = [found for found in packed if not found.layer.reason]
-    for kind in dict.fromkeys(beats.layer.node.op_type for beats in running):
-        for program, alike in _programs(
-            [beats for beats in running if beats.layer.node.op_type == kind], folder / kind
-        ):
+    written = [layer for layer in layers if _written(layer, hardware, part, clock_ns)]
+    for kind in dict.fromkeys(layer.node.op_type for layer in written):
+        packed = [_packed(layer) for layer in written if layer.node.op_type == kind]
+        for program, alike in _programs(packed, folder / kind):
             for place, beats in enumerate(alike):
                 began = time.monotonic()
-                _run(program, place, beats)
+                if program is not None:
+                    _run(program, place, beats)
                 if not beats.layer.reason:
                     beats.layer.compare()
                 beats.layer.seconds = time.monotonic() - began
+                yield beats.layer
 
 
-def _programs(running: Sequence[_Beats], folder: Path) -> Iterator[tuple[Path, Sequence[_Beats]]]:
+def _programs(running: Sequence[_Beats], folder: Path) -> Iterator[tuple[Path | None, Sequence[_Beats]]]:
     """Yield programs and their layers: one of all, or where Verilator gives up, one of each half."""
     said = _built(running, folder)
     if not said:
         yield folder / "obj_dir" / "Vbench", running
     elif len(running) == 1:
         running[0].layer.reason = f"Verilator makes no program of it: {said[:160]}"
+        yield None, running
     else:
         middle = len(running) // 2
         for half, side in ((running[:middle], "0"), (running[middle:], "1")):
             yield from _programs(half, folder / side)
 
 
-def _packed(layer: HardwareLayer, hardware, part: str, clock_ns: float) -> _Beats | None:
-    """Write the Verilog of a layer and its beats; `layer.reason` says why Verilator does not read it."""
-    op, beats = layer.op, _Beats(layer)
-    op.set_nodeattr("code_gen_dir_ipgen", str(layer.folder))
-    op.set_nodeattr("exec_mode", "rtlsim")
-    op.code_generation_ipgen(hardware, part, clock_ns)
-    op.get_rtlsim = lambda: beats
+def _written(layer: HardwareLayer, hardware, part: str, clock_ns: float) -> bool:
+    """Write the Verilog of a layer into its folder; `layer.reason` says why FINN does not."""
+    layer.op.set_nodeattr("code_gen_dir_ipgen", str(layer.folder))
+    layer.op.set_nodeattr("exec_mode", "rtlsim")
+    try:
+        layer.op.code_generation_ipgen(hardware, part, clock_ns)
+    except Exception as error:  # FINN asserts what it expects, and raises whatever NumPy does
+        layer.reason = f"FINN writes no RTL of it: {in_one_line(error)}"
+    return not layer.reason
+
+
+def _packed(layer: HardwareLayer) -> _Beats:
+    """Return the beats of a layer, written into its folder."""
+    beats = _Beats(layer)
+    layer.op.get_rtlsim = lambda: beats
     try:
         layer.compare()
     except _Packed:
         beats.write()
-    files = _sources(layer)
-    command = ["verilator", "--lint-only", *_OPTIONS, "--top-module", op.get_nodeattr("gen_top_module"), *files]
-    said = subprocess.run(command, capture_output=True, text=True)
-    if said.returncode:
-        first = next((line for line in said.stderr.splitlines() if line.startswith("%Error")), "it gives no reason")
-        layer.reason = f"Verilator does not read it: {first.split(': ', 2)[-1][:160]}"
     return beats
 
 
