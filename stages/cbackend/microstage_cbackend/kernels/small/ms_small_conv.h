@@ -105,16 +105,25 @@ MS_SMALL_STATIC int32_t ms_small_dot_one_c(const uint8_t *patch, const int8_t *r
     return sum;
 }
 
-/* The same of fewer bits. */
-MS_SMALL_STATIC int32_t ms_small_dot_one_field_c(const uint8_t *patch, const uint8_t *row, int32_t bytes, int32_t bits)
+/* The same of fewer bits, two fields of a byte at a time. Of one bit 0 and -1 stand for +1 and -1. */
+MS_INLINE int32_t ms_small_dot_pairs_c(const uint8_t *patch, const uint8_t *row, int32_t bytes, int32_t bits)
 {
     int32_t sum = 0;
-    for (int32_t t = 0; t < 8; t += bits) {
+    for (int32_t left = 32 - bits; left > 24; left -= 2 * bits, patch += 2 * bytes) {
+        const uint8_t *const behind = patch + bytes;
         for (int32_t i = 0; i < bytes; i++) {
-            sum += *patch++ * ms_small_weight_c(row[i], t, bits);
+            const uint32_t fields = row[i];
+            const int32_t first = (int32_t)(fields << left) >> (32 - bits), second = (int32_t)(fields << (left - bits)) >> (32 - bits);
+            sum += patch[i] * (bits == 1 ? 2 * first + 1 : first) + behind[i] * (bits == 1 ? 2 * second + 1 : second);
         }
     }
     return sum;
+}
+
+MS_SMALL_STATIC int32_t ms_small_dot_one_field_c(const uint8_t *patch, const uint8_t *row, int32_t bytes, int32_t bits)
+{
+    return bits == 4 ? ms_small_dot_pairs_c(patch, row, bytes, 4) : bits == 2 ? ms_small_dot_pairs_c(patch, row, bytes, 2)
+           : ms_small_dot_pairs_c(patch, row, bytes, 1);
 }
 
 /* sums[r] of four positions, or of one. */
