@@ -10,6 +10,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 QONNX = "qonnx.custom_op.general"
+DOMAINS = dict.fromkeys(("MultiThreshold", "Im2Col", "MaxPoolNHWC", "XnorPopcountMatMul"), QONNX)
+DOMAINS |= dict.fromkeys(("Requantize", "Table"), "microstage")
 
 
 class DrawnGraph:
@@ -29,7 +31,7 @@ class DrawnGraph:
 
     def node(self, operator: str, *inputs: str, output: str = "", outputs: tuple[str, ...] = (), **attributes) -> str:
         names = outputs or (output or f"{operator.lower()}_{len(self.nodes)}",)
-        domain = "" if operator in "MatMul Add Mul Concat Flatten Reshape Transpose TopK".split() else QONNX
+        domain = DOMAINS.get(operator, "")
         self.nodes.append(helper.make_node(operator, list(inputs), list(names), domain=domain, **attributes))
         return names[-1]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drawn_firsts import FirstNetwork
 from drawn_graphs import DrawnGraph, DrawnNetwork, write_artefact
 
 from microstage.errors import ModelError, ParameterError
@@ -23,9 +24,10 @@ from microstage_rtl.read.network import read_network
 FRAMES = 6
 
 
+@pytest.mark.parametrize("kind", (DrawnNetwork, FirstNetwork))
 @pytest.mark.parametrize("seed", range(60))
-def test_every_tensor_of_a_random_network_is_that_of_the_reference(seed, tmp_path):
-    network = DrawnNetwork(seed)
+def test_every_tensor_of_a_random_network_is_that_of_the_reference(kind, seed, tmp_path):
+    network = kind(seed)
     program = assemble(read_network(network.write(tmp_path)), lanes=1 + seed % 5)
     (name, (shape, low, high)), *_ = network.graph.inputs.items()
     frames = np.random.default_rng(seed).integers(low, high + 1, (FRAMES, *shape[1:]))
@@ -177,6 +179,6 @@ def test_what_the_machine_does_not_have_is_one_sentence(tmp_path):
 
 def test_a_view_of_a_tensor_keeps_its_place():
     ends = np.zeros((1, 6), np.int64), np.arange(6)[None]
-    tensor = HeldTensor(HeldWords("x", 6), (1, 6), *ends)
+    tensor = HeldTensor.in_order(HeldWords("x", 6), (1, 6), *ends)
     part = tensor.part(2, (1, 3))
-    assert part.offset == 2 and part.ends == (0, 4) and tensor.seen_as((2, 3)).high.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert part.start == 2 and part.ends == (0, 4) and tensor.seen_as((2, 3)).high.tolist() == [[0, 1, 2], [3, 4, 5]]

@@ -42,7 +42,7 @@ def assemble(network: RtlNetwork, lanes: int) -> MachineProgram:
         _hull(products),
         _hull([stage.ends for stage in stages] + [t.ends for t in network.inputs.values()]),
         _hull(macs or [(0, 0)]),
-        {n: (_completed(calls, t), where[t.buffer] + t.offset, t.shape) for n, t in network.tensors.items()},
+        {n: (_completed(calls, t), where[t.buffer] + t.places) for n, t in network.tensors.items()},
         network.states,
     )
 
@@ -104,7 +104,7 @@ class _Memories:
                 loops[2] = (-(-len(call.weights) // self.lanes), 0)
             weight = self.weights.place(self._packed(call.weights, single))
         if call.other is not None:
-            start = (where[t.buffer] + t.offset for t in (call.x, call.other))
+            start = (where[t.buffer] + t.start for t in (call.x, call.other))
             loops[5] = (2, -int(np.subtract(*start)))
         constants = np.stack(np.broadcast_arrays(stage.multiplier, stage.offset), axis=1)
         table, step = self._table(stage)
@@ -114,10 +114,10 @@ class _Memories:
             call.kind,
             tuple(count for count, _ in loops),
             tuple(stride for _, stride in loops),
-            where[call.x.buffer] + call.x.offset,
+            where[call.x.buffer] + call.x.start,
             weight,
             single,
-            where[y.buffer] + y.offset if y is not None else 0,
+            where[y.buffer] + y.start if y is not None else 0,
             call.channels,
             call.row,
             self.constants.place(np.ascontiguousarray(constants)),

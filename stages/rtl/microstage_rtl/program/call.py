@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
@@ -22,33 +24,67 @@ class HeldWords:
 
 @dataclass(frozen=True)
 class HeldTensor:
-    """Integers [shape] in row-major order from word `offset` of a buffer; each lies in low..high, int64 [shape]."""
+    """Integers at `places`, words of a buffer, int64 [shape]; each lies in low..high, int64 [shape].
+
+    What only moves integers costs nothing: it gives other places in the same buffer.
+    """
 
     buffer: HeldWords
-    shape: tuple[int, ...]
+    places: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    offset: int = 0
+
+    @classmethod
+    def in_order(cls, buffer: HeldWords, shape: tuple[int, ...], low, high, first: int = 0) -> HeldTensor:
+        """Return integers [shape] in row-major order from word `first` on; `low` and `high` may be broadcast."""
+        places = np.arange(first, first + prod(shape), dtype=np.int64).reshape(shape)
+        return cls(buffer, places, *(np.broadcast_to(np.asarray(end, np.int64), shape) for end in (low, high)))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the sizes of the axes."""
+        return self.places.shape
 
     @property
     def size(self) -> int:
         """Count the integers."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return self.places.size
+
+    @property
+    def start(self) -> int:
+        """Return the word of the first integer."""
+        return int(self.places.flat[0])
+
+    @property
+    def is_in_order(self) -> bool:
+        """Tell whether the integers lie side by side in row-major order."""
+        return bool((np.diff(self.places.ravel()) == 1).all())
+
+    @property
+    def axes_as_they_lie(self) -> tuple[int, ...]:
+        """Return the axes in the order in which they lie in memory, those with the widest steps first."""
+        steps = [
+            int(abs(self.places.take(1, axis).flat[0] - self.start)) if size > 1 else self.buffer.size
+            for axis, size in enumerate(self.shape)
+        ]
+        return tuple(sorted(range(len(steps)), key=lambda axis: -steps[axis]))
 
     @property
     def ends(self) -> tuple[int, int]:
         """Return the least and the greatest integer."""
         return int(self.low.min()), int(self.high.max())
 
+    def moved(self, move: Callable[[np.ndarray], np.ndarray]) -> HeldTensor:
+        """Return what `move` makes of an array of this shape."""
+        return replace(self, places=move(self.places), low=move(self.low), high=move(self.high))
+
     def seen_as(self, shape: tuple[int, ...]) -> HeldTensor:
         """Return the same integers in another shape of as many."""
-        return replace(self, shape=shape, low=self.low.reshape(shape), high=self.high.reshape(shape))
+        return self.moved(lambda array: array.reshape(shape))
 
     def part(self, first: int, shape: tuple[int, ...]) -> HeldTensor:
         """Return the integers [shape] from place `first` of this tensor on."""
-        size = int(np.prod(shape, dtype=np.int64))
-        low, high = (end.reshape(-1)[first : first + size].reshape(shape) for end in (self.low, self.high))
-        return HeldTensor(self.buffer, shape, low, high, self.offset + first)
+        return self.moved(lambda array: array.reshape(-1)[first : first + prod(shape)].reshape(shape))
 
 
 @dataclass
@@ -75,7 +111,6 @@ class Call:
     on_start: bool = False
     last: bool = False
     "The call that ends the frame on the output stream."
-    notes: list[str] = field(default_factory=list)
 
     @property
     def single(self) -> bool:

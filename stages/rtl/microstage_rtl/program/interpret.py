@@ -39,9 +39,8 @@ class RunningMachine:
 
     def tensor(self, name: str) -> np.ndarray:
         """Return a tensor of the graphs as it lies in memory now, [count, ...]."""
-        _, first, shape = self.program.places[name]
-        size = int(np.prod(shape))
-        return self.memory[:, first : first + size].reshape(self.count, *shape[1:])
+        _, words = self.program.places[name]
+        return self.memory[:, words.reshape(words.shape[1:])]
 
     def _run(self, layer: MachineLayer, sent: list[np.ndarray]) -> None:
         sums = np.concatenate([self._sums(layer, rows) for rows in _chunks(layer, self.count)], axis=1)
@@ -56,19 +55,25 @@ class RunningMachine:
     def _sums(self, layer: MachineLayer, outer: Iterable[int]) -> np.ndarray:
         """Return the results [count, ...] before requantisation, of these turns of the outermost loop."""
         axes = [np.asarray(list(outer)), *map(np.arange, layer.counts[1:])]
+        alike = layer.kind == "macs" and not layer.strides[2]  # all groups of filters see the same integers
+        axes[2] = axes[2][:1] if alike else axes[2]
         places = layer.read + sum(
             (axis * stride).reshape([-1 if i == j else 1 for j in range(6)])
             for i, (axis, stride) in enumerate(zip(axes, layer.strides))
         )
-        x = self.memory[:, places.reshape(len(axes[0]) * layer.counts[1], layer.counts[2], layer.depth)]
+        x = self.memory[:, places.reshape(len(axes[0]) * layer.counts[1], len(axes[2]), layer.depth)]
         if layer.kind != "macs":
             return _element(layer.kind, x).reshape(self.count, -1)
         groups, lanes = layer.counts[2], 1 if layer.single else self.program.lanes
         rows = self.program.weights[layer.weight : layer.weight + groups * layer.depth, :lanes]
-        weights = rows.reshape(groups, layer.depth, lanes).astype(np.float64)  # exact: sums stay far below 2^53
-        found = np.stack([x[:, :, g].astype(np.float64) @ weights[g] for g in range(groups)], axis=2)
+        exact = _exact(self.program)
+        weights = rows.reshape(groups, layer.depth, lanes).astype(exact)
+        if alike:
+            found = x[:, :, 0].astype(exact) @ weights.transpose(1, 0, 2).reshape(layer.depth, groups * lanes)
+        else:
+            found = np.stack([x[:, :, g].astype(exact) @ weights[g] for g in range(groups)], axis=2)
         found = found.reshape(self.count, -1, groups * lanes)[..., : layer.channels]
-        return np.rint(found).astype(np.int64).reshape(self.count, -1)
+        return found.astype(np.int64).reshape(self.count, -1)
 
     def _value(self, layer: MachineLayer, sums: np.ndarray, channel: np.ndarray) -> np.ndarray:
         """Return the integers for sums [count, results], which must lie where the machine has room for them."""
@@ -108,6 +113,13 @@ def _element(kind: str, x: np.ndarray) -> np.ndarray:
         return np.clip(rescaled(x[..., 0], x[..., 1]), -HELD, HELD)
     plain = {"sum": np.sum, "product": np.prod, "largest": np.max, "smallest": np.min, "place": np.argmax}
     return plain[kind](x, axis=-1)
+
+
+def _exact(program: MachineProgram) -> type:
+    """Return the floating-point type that holds every sum of products on the way exactly."""
+    x, w = max(map(abs, program.operands)), int(np.abs(program.weights).max(initial=0))
+    deepest = max(layer.depth for layer in program.layers if layer.kind == "macs")
+    return np.float32 if x * w * deepest < 1 << 24 else np.float64
 
 
 def _within(layer: MachineLayer, found: np.ndarray, ends: tuple[int, int]) -> None:

@@ -92,7 +92,7 @@ class MachineProgram:
     """`weights` int64 [rows, lanes], `multipliers` and `offsets` int64 [rows], `thresholds` and `values`, of
     tables, int64 [words].
 
-    `words` activations in memory; `places`: {tensor of the graphs: (layer that completes it, first word, shape)}.
+    `words` activations in memory; `places`: {tensor of the graphs: (layer that completes it, its words [shape])}.
     """
 
     layers: list[MachineLayer]
@@ -113,7 +113,7 @@ class MachineProgram:
     "The least and the greatest activation."
     operands: tuple[int, int]
     "The same of those that meet weights."
-    places: dict[str, tuple[int, int, tuple[int, ...]]] = field(default_factory=dict)
+    places: dict[str, tuple[int, np.ndarray]] = field(default_factory=dict)
     states: list[str] = field(default_factory=list)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from microstage.errors import ModelError, naming
 from microstage.untrusted.onnx_file import read_onnx
 from microstage_rtl.program.call import HeldTensor
 from microstage_rtl.read.builder import Builder, Sums
-from microstage_rtl.read.lowerings import LOWERINGS
+from microstage_rtl.read.lowerings import lowering_of
 from microstage_rtl.read.node import LoweredNode, Value
 
 __all__ = ["PartGraph"]
@@ -54,24 +54,34 @@ class PartGraph:
 
     def lower(self, builder: Builder, inputs: Mapping[str, HeldTensor]) -> dict[str, HeldTensor]:
         """Append this part's calls for `inputs`; return every tensor of the graph that lies in memory, by name."""
-        values: dict[str, Value] = {**self.constants, **inputs}
+        values: dict[str, Value | None] = {"": None, **self.constants, **inputs}
         uses = Counter(name for node in self.model.graph.node for name in node.input)
         uses.update(self.outputs)
         for index, node in enumerate(self.model.graph.node):
-            place = f"{node.op_type} -> {', '.join(node.output)} (node {index + 1} of {self.name})"
-            if node.op_type not in LOWERINGS:
-                raise ModelError(f"{place} is an operator that the machine does not have.")
-            taken = [values[name] for name in node.input]
-            seen = LoweredNode(builder, place, node.op_type, taken, _attributes(node), list(node.output))
-            found = LOWERINGS[node.op_type](seen)
-            for name, value in zip(node.input, seen.inputs):
-                values[name] = value
-            shared = uses[seen.name] > 1 or seen.name in self.outputs
-            values[seen.name] = builder.stored(found) if isinstance(found, Sums) and shared else found
+            builder.place = f"{node.op_type} -> {', '.join(node.output)} (node {index + 1} of {self.name})"
+            for name, value in _lowered(builder, node, values, uses.keys()).items():
+                shared = uses[name] > 1 or name in self.outputs
+                values[name] = builder.stored(value) if isinstance(value, Sums) and shared else value
+        builder.place = "The network"
         if missing := [name for name in self.outputs if not isinstance(values.get(name), HeldTensor)]:
             raise ModelError(f"Output {missing[0]} of {self.name} is not computed by the machine.")
         return {name: value for name, value in values.items() if isinstance(value, HeldTensor)}
 
 
-def _attributes(node: onnx.NodeProto) -> dict:
-    return {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+def _lowered(
+    builder: Builder, node: onnx.NodeProto, values: dict[str, Value | None], used: Container[str]
+) -> Mapping[str, Value]:
+    """Return what the outputs of `node` stand for; inputs that had to be stored are so in `values` from then on."""
+    lowering = lowering_of(node)
+    if lowering is None:
+        remedy = "; PARTIAL=1 leaves it off" if "Softmax" in node.op_type else ""
+        raise ModelError(f"{builder.place} is an operator that the machine does not have{remedy}.")
+    names = list(node.input)
+    while names and not names[-1]:
+        names.pop()
+    if missing := [name for name in names if name not in values]:
+        raise ModelError(f"{builder.place} reads {missing[0]}, which the machine does not compute.")
+    seen = LoweredNode(builder, node, [values[name] for name in names], used)
+    found = lowering(seen)
+    values.update((name, value) for name, value in zip(names, seen.inputs) if name)
+    return found if isinstance(found, Mapping) else {seen.name: found}

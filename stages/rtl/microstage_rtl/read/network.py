@@ -144,12 +144,11 @@ class _Reader:
         first = 0
         for name, shape in shapes.items():
             low, high = self._range(name)
-            ends = np.full(shape, low, np.int64), np.full(shape, high, np.int64)
-            self.network.inputs[name] = HeldTensor(buffer, shape, *ends, first)
+            self.network.inputs[name] = HeldTensor.in_order(buffer, shape, low, high, first)
             first += int(np.prod(shape))
         every = [t.ends for t in self.network.inputs.values()]
         ends = min(low for low, _ in every), max(high for _, high in every)
-        frame = HeldTensor(buffer, (1, first), *(np.full((1, first), end) for end in ends))
+        frame = HeldTensor.in_order(buffer, (1, first), *ends)
         self.builder.calls.append(Call("frame", "input", frame, (_ONE,) * 6, frame, first, first, raw(*ends), ends))
         self.network.tensors.update(self.network.inputs)
         return dict(self.network.inputs)
@@ -168,8 +167,7 @@ class _Reader:
     def _pinned(self, name: str, shape: tuple[int, ...], low: int, high: int) -> HeldTensor:
         self.network.states.append(name)
         buffer = HeldWords(f"state_{name}", int(np.prod(shape)), pinned=True)
-        low, high = min(low, 0), max(high, 0)
-        return HeldTensor(buffer, shape, np.full(shape, low, np.int64), np.full(shape, high, np.int64))
+        return HeldTensor.in_order(buffer, shape, min(low, 0), max(high, 0))
 
     def _fill(self, states: Mapping[str, HeldTensor], on_start: bool = True) -> None:
         for name, state in states.items():
@@ -197,7 +195,7 @@ class _Reader:
     def _ended(self) -> RtlNetwork:
         """Append the calls that send the outputs, one after another."""
         for name, tensor in self.network.outputs.items():
-            sums = self.builder.each(f"{name}_out", tensor)
+            sums = self.builder.walked(f"{name}_out", tensor)
             sums.call.stage = raw(*tensor.ends)
             self.builder.calls.append(sums.call)
         self.builder.calls[-1].last = True

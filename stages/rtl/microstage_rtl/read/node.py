@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
+import onnx
 
 from microstage.errors import ModelError
+from microstage.integer.interpreter import attributes
 from microstage_rtl.program.call import HeldTensor
 from microstage_rtl.read.builder import Builder, Sums
 from microstage_rtl.read.windows import WindowsOf
@@ -20,14 +24,28 @@ Value: TypeAlias = HeldTensor | Sums | WindowsOf | np.ndarray
 
 @dataclass
 class LoweredNode:
-    """Hold what a lowering is given; `place` begins every error sentence."""
+    """Hold what a lowering is given."""
 
     builder: Builder
-    place: str
-    operator: str
-    inputs: list[Value]
-    attributes: dict[str, Any]
-    outputs: list[str]
+    proto: onnx.NodeProto
+    inputs: list[Value | None]
+    used: Container[str] = ()
+    "Tensors that any node or the outside reads."
+
+    @property
+    def operator(self) -> str:
+        """Return what the operator is called."""
+        return self.proto.op_type
+
+    @property
+    def outputs(self) -> list[str]:
+        """Return the names of the outputs."""
+        return list(self.proto.output)
+
+    @cached_property
+    def attributes(self) -> dict[str, Any]:
+        """Return the attributes by name."""
+        return attributes(self.proto)
 
     @property
     def name(self) -> str:
@@ -36,7 +54,7 @@ class LoweredNode:
 
     def refuse(self, reason: str) -> ModelError:
         """Return the error that names this node and the `reason`."""
-        return ModelError(f"{self.place} {reason}")
+        return ModelError(f"{self.builder.place} {reason}")
 
     def tensor(self, index: int = 0) -> HeldTensor:
         """Return input `index` as integers in memory."""

@@ -19,14 +19,14 @@ __all__ = ["FURTHEST", "settled", "within"]
 
 FURTHEST = 31
 "Places that a state is shifted by at most: of integers of so many bits nothing is left, or all exceed any top."
-_WHERE = "Settling states"
 
 
 def settled(
     builder: Builder, settling: Settling, states: Mapping[str, HeldTensor], exponent: HeldTensor, previous: HeldTensor
 ) -> dict[str, HeldTensor]:
     """Append the calls; return what the window takes of `states` whose gain was 2^`previous`, and is 2^`exponent`."""
-    between = builder.pair(_WHERE, "gain_shift", exponent, previous, "difference")
+    builder.place = "Settling states"
+    between = builder.pair("gain_shift", exponent, previous, "difference")
     places = builder.store(
         between, raw(-FURTHEST, FURTHEST), *(end.clip(-FURTHEST, FURTHEST) for end in (between.low, between.high))
     )
@@ -45,17 +45,17 @@ def _rescaled(builder: Builder, name: str, x: HeldTensor, places: HeldTensor, to
         )
     turned = builder.each(f"{name}_turned", x)
     builder.multiply_constant(turned, np.int64(-1))
-    by = builder.spread(_WHERE, places.seen_as((1, 1)), x.shape)
-    sums = builder.pair(_WHERE, f"{name}_rescaled", builder.stored(turned), by, "rescale")
+    by = places.seen_as((1, 1))
+    sums = builder.pair(f"{name}_rescaled", builder.stored(turned), by, "rescale")
     return builder.store(sums, raw(-top, top), *(np.full(x.shape, end) for end in (-top, top)))
 
 
 def _held(builder: Builder, mean: RunningMean, x: HeldTensor, states: Mapping[str, HeldTensor]) -> HeldTensor:
     """Return the sum `x` held to the largest size that it can have at its count."""
     for kind, factor in (("smallest", mean.summand), ("largest", -mean.summand)):
-        most = builder.each(f"{mean.sum}_{kind}", _twice(builder, states[mean.count]))
+        most = builder.each(f"{mean.sum}_{kind}", _twice(states[mean.count]))
         builder.multiply_constant(most, np.int64(factor))
-        x = builder.stored(builder.pair(_WHERE, f"{mean.sum}_{kind}_held", x, builder.stored(most), kind))
+        x = builder.stored(builder.pair(f"{mean.sum}_{kind}_held", x, builder.stored(most), kind))
     return x
 
 
@@ -74,24 +74,24 @@ def _halved(builder: Builder, mean: RunningMean, states: Mapping[str, HeldTensor
     builder.multiply_constant(nothing, np.int64(0))
     builder.add_constant(nothing, np.int64(mean.most >> 1))
     return {
-        mean.sum: _chosen(builder, mean.sum, _twice(builder, full), half, total),
+        mean.sum: _chosen(builder, mean.sum, _twice(full), half, total),
         mean.count: _chosen(builder, mean.count, full, builder.stored(nothing), count),
     }
 
 
 def _chosen(builder: Builder, name: str, flag: HeldTensor, a: HeldTensor, b: HeldTensor) -> HeldTensor:
     """Return a where the flag is 1, b where it is 0."""
-    less = builder.stored(builder.pair(_WHERE, f"{name}_less", a, b, "difference"))
-    change = builder.stored(builder.pair(_WHERE, f"{name}_change", flag, less, "product"))
-    found = builder.pair(_WHERE, f"{name}_settled", b, change, "sum")
+    less = builder.stored(builder.pair(f"{name}_less", a, b, "difference"))
+    change = builder.stored(builder.pair(f"{name}_change", flag, less, "product"))
+    found = builder.pair(f"{name}_settled", b, change, "sum")
     low, high = np.minimum(a.low, b.low), np.maximum(a.high, b.high)
     return builder.store(found, raw(int(low.min()), int(high.max())), low, high)
 
 
-def _twice(builder: Builder, x: HeldTensor) -> HeldTensor:
+def _twice(x: HeldTensor) -> HeldTensor:
     """Return what holds for each of k phasors, once for real parts and once for imaginary ones: [1, k] as [1, 2 k]."""
     k = x.shape[-1]
-    return builder.spread(_WHERE, x.seen_as((1, 1, k)), (1, 2, k)).seen_as((1, 2 * k))
+    return x.moved(lambda array: np.broadcast_to(array.reshape(1, 1, k), (1, 2, k)).reshape(1, 2 * k))
 
 
 def within(x: HeldTensor, low: int, high: int) -> HeldTensor:

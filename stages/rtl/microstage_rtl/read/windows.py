@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -50,8 +51,8 @@ class WindowsOf:
     @property
     def positions(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """Return the loops over windows."""
-        if len(self.output) != 3:
-            return (1, 0), (self.width, self.channels)
+        if self.height == 1 and self.kernel == (1, 1):
+            return (1, 0), (prod(self.output), self.channels * self.stride[1])
         rows, columns = self.output[1:]
         return (rows, self.stride[0] * self.width * self.channels), (columns, self.stride[1] * self.channels)
 
