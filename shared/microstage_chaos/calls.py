@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from microstage_chaos.commands import Ended
-from microstage_chaos.fault import run_of
+from microstage_chaos.fault import in_containers, named, run_of
 from microstage_chaos.ground import Ground, Undisturbed
 from microstage_chaos.outcome import Lost
 from microstage_chaos.shim import Entry
@@ -23,17 +23,23 @@ class _AtCalls:
     """A fault at calls that one stage of each family makes; families take turns at the stages."""
 
     environment: dict[str, str] = field(default_factory=dict)
+    runner: str = "local"
+    alone: bool = False
     _places: list[tuple[Undisturbed, int, int]] = field(default_factory=list)
 
     def count(self, ground: Ground) -> int:
         if not self._places:
-            for number, run in enumerate(ground.runs):
+            for number, run in enumerate(self.runs(ground)):
                 done = (len(run.artefacts) - 1 + number) % len(run.artefacts)
                 with ground.sandbox(run, done, done + 1) as box:
                     shim = box.watched()
                     box.make(around={**shim.environment(), **self.environment})
                     self._places += [(run, done, call) for call in self.meant(shim.journal)]
         return len(self._places)
+
+    def runs(self, ground: Ground) -> list[Undisturbed]:
+        """Return the runs of which one stage each is disturbed."""
+        return ground.runs_in(self.runner)
 
     def meant(self, journal: Sequence[Entry]) -> list[int]:
         """Return the calls of an undisturbed run at which the fault is tried."""
@@ -51,16 +57,24 @@ class _AtCalls:
 
 
 class CallKills(_AtCalls):
-    """The runner is killed in front of each call that changes the volume, from the end of the stage on."""
+    """The runner is killed in front of each call that changes the volume, from the end of the stage on; in containers,
+    of one family alone. Of the calls that take away its copy of the sources, one in fifty is enough.
+    """
 
-    name, title = "calls", "kill -9 at every system call of publishing"
+    def __init__(self, runner: str = "local") -> None:
+        super().__init__({"CHAOS_ALONE": "1"}, runner)
+        self.name = named("calls", runner)
+        self.title = in_containers("kill -9 at every system call of publishing", runner)
 
-    def __init__(self) -> None:
-        super().__init__({"CHAOS_ALONE": "1"})
+    def runs(self, ground: Ground) -> list[Undisturbed]:
+        return super().runs(ground)[: 1 if self.runner == "docker" else None]
 
     def meant(self, journal: Sequence[Entry]) -> list[int]:
-        begun = max(entry.call for entry in journal if entry.what == "C" and _SOURCES in entry.paths[0])
-        return sorted({entry.call for entry in journal if entry.call > begun})
+        made = (entry.call for entry in journal if entry.what == "C" and _SOURCES in entry.paths[0])
+        begun = max(made, default=0)  # in a container a stage has no copy
+        copies = {entry.call for entry in journal if any(_SOURCES in path for path in entry.paths)}
+        calls = sorted({entry.call for entry in journal if entry.call > begun})
+        return [call for call in calls if call not in copies or call % _ONE_IN == 0]
 
     def attempt(self, ground: Ground, rng: random.Random, number: int) -> None:
         self.attempt_at(ground, number, "kill")
@@ -88,6 +102,7 @@ class FullDisk(_AtCalls):
 class ReadOnly:
     """From some call on, the volume is read-only; at first, from the beginning, all or nothing being made already."""
 
+    alone: bool = False
     name: str = "read-only"
     title: str = "volume read-only, from the beginning or from some call on"
     _calls: dict[tuple[str, int], int] = field(default_factory=dict)

@@ -23,6 +23,7 @@ __all__ = ["STATUS", "Commands", "Ended", "Running"]
 STATUS = struct.Struct("i")
 "What comes back of a command: its process's number, then its exit code."
 _MOST_SECONDS = 900
+_ENGINE = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG")
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ class Commands:
         listening = socket.socket(socket.AF_UNIX)
         listening.bind(self._place)
         listening.listen(64)
-        self.around = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        engine = {name: os.environ[name] for name in _ENGINE if name in os.environ}
+        self.around = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **engine}
         with listening:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "microstage_chaos", str(listening.fileno())],

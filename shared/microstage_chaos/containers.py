@@ -28,6 +28,7 @@ _UNLIMITED = 1 << 60  # what a control group without a limit says
 class Containers:
     """One try for each stage's image."""
 
+    alone: bool = True
     name: str = "containers"
     title: str = "a running stage asked from inside its container, an image each"
 

@@ -18,6 +18,7 @@ _COMMANDS, _KEYS = 32, 8
 class Crowd:
     """All begin at once: each ends well, every key is made once, and all bytes are right."""
 
+    alone: bool = True
     name: str = "crowd"
     title: str = f"{_COMMANDS} makes at once over {_KEYS} keys, a round"
 

@@ -16,8 +16,9 @@ __all__ = ["Edits"]
 
 @dataclass
 class Edits:
-    """A file gets one more byte while the stage runs: nothing may come of the run."""
+    """A file gets one more byte while the stage runs: nothing may come of the run. Tries share the sources."""
 
+    alone: bool = True
     name: str = "edits"
     title: str = "a source or an input edited while the stage runs"
 

@@ -1,4 +1,4 @@
-"""Small runs of every family of networks: seconds of training, and every stage up to the C."""
+"""Small runs of every family of networks: seconds of training, and every stage up to the C or to the hardware."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from microstage.errors import ParameterError
+from microstage_runner.declarations.stages import CODE, HARDWARE
 
 __all__ = ["FAMILIES", "Family", "families_named"]
 
 
 @dataclass(frozen=True)
 class Family:
-    """What `make cbackend` is given: variables, and one file of the checkout, if the network comes in a file."""
+    """What make is given: variables, one file of the checkout, if the network comes in a file, and the role of the
+    last stage.
+    """
 
     name: str
     words: tuple[str, ...]
     file: str = ""
+    role: str = CODE
 
     def typed(self, given: Path) -> dict[str, str]:
         """Return {variable: value}, with the network's file in the folder `given`."""
@@ -33,6 +37,7 @@ FAMILIES = (
     Family("tiny", tuple("MODEL=resnet8 WIDTH=2 IMAGES=100 EPOCHS=1 RETRAIN_EPOCHS=1".split())),
     Family("onnx", (), "tests/fixtures/kws/qcdq/model_qcdq.onnx"),
     Family("tflite", (), "tests/fixtures/tflite/small.tflite"),
+    Family("rtl", ("RANDOM_VECTORS=100", "NETLIST_VECTORS=1"), "tests/fixtures/kws/qcdq/model_qcdq.onnx", HARDWARE),
 )
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from microstage_chaos.ground import Ground, Undisturbed
 
-__all__ = ["KindOfFault", "run_of"]
+__all__ = ["KindOfFault", "in_containers", "named", "run_of"]
 
 
 class KindOfFault(Protocol):
@@ -25,6 +25,10 @@ class KindOfFault(Protocol):
     def title(self) -> str:
         """What the table calls it."""
 
+    @property
+    def alone(self) -> bool:
+        """Whether nothing else may be tried meanwhile: what it disturbs is shared, or it takes the whole machine."""
+
     def count(self, ground: Ground) -> int:
         """Return how many tries make it whole; raise `Skipped` where it cannot be tried here."""
 
@@ -32,6 +36,17 @@ class KindOfFault(Protocol):
         """Try it once; raise `Lost` for a promise that did not hold."""
 
 
-def run_of(ground: Ground, number: int) -> Undisturbed:
+def run_of(ground: Ground, number: int, runner: str = "local") -> Undisturbed:
     """Return the run that a try is about: one family after the other."""
-    return ground.runs[number % len(ground.runs)]
+    runs = ground.runs_in(runner)
+    return runs[number % len(runs)]
+
+
+def named(name: str, runner: str) -> str:
+    """Return what chooses a fault where stages run with `runner`."""
+    return name if runner == "local" else f"{name}-{runner}"
+
+
+def in_containers(title: str, runner: str) -> str:
+    """Return what the table calls a fault where stages run with `runner`."""
+    return title if runner == "local" else f"{title}, in containers"

@@ -24,6 +24,7 @@ __all__ = ["Flips"]
 class Flips:
     """Every file has its turn; the bit is drawn."""
 
+    alone: bool = False
     name: str = "flips"
     title: str = "one bit flipped in a file of an artefact, or beside it"
 

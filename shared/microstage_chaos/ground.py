@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 from microstage.errors import MicrostageError, StageFailed
@@ -13,10 +14,11 @@ from microstage.files.canonical import file_digest
 from microstage.process.progress import progress
 from microstage_chaos.commands import Commands, Ended, Running
 from microstage_chaos.families import Family
-from microstage_chaos.outcome import Lost
+from microstage_chaos.outcome import Lost, Skipped
 from microstage_chaos.shim import Shim, compiled
 from microstage_runner.artefacts.store import Store
-from microstage_runner.declarations.stages import CODE, of_role
+from microstage_runner.declarations.stages import of_role
+from microstage_runner.engines import engine
 from microstage_runner.session import Session
 
 __all__ = ["Ground", "Sandbox", "Undisturbed", "contents"]
@@ -27,6 +29,7 @@ class Undisturbed:
     """The run of a family that nothing disturbed: what was typed, and the artefact's folder of every stage in order."""
 
     family: Family
+    runner: str
     typed: Mapping[str, str]
     artefacts: Mapping[str, Path]
 
@@ -51,22 +54,35 @@ class Ground:
         self.shim = compiled(folder)
         self.commands = Commands(self.checkout, self.shim, folder)
         self.given.mkdir()
+        for family in families:
+            if family.file:
+                shutil.copy(repository / family.file, self.given)
         _with_environments(self.recorded, self.volumes)
-        self.runs = [self._record(repository, one) for one in progress(families, len(families), "undisturbed runs")]
-        self._count = 0
+        self._families = families
+        self._runs: dict[str, list[Undisturbed]] = {}
+        self.runs = self.runs_in("local")
+        self._tries = count(1)
 
-    def _record(self, repository: Path, family: Family) -> Undisturbed:
+    def runs_in(self, runner: str) -> list[Undisturbed]:
+        """Return the undisturbed runs, made where they are not; in containers, `Skipped` where no engine answers."""
+        if runner == "docker" and engine.find() is None:
+            raise Skipped("no container engine answers")
+        if runner not in self._runs:
+            families = progress(self._families, len(self._families), f"undisturbed runs ({runner})")
+            self._runs[runner] = [self._record(family, runner) for family in families]
+        return self._runs[runner]
+
+    def _record(self, family: Family, runner: str) -> Undisturbed:
         """Make the run of a family on a volume of its own, where it is not made yet."""
-        if family.file:
-            shutil.copy(repository / family.file, self.given)
-        typed = {**family.typed(self.given), "RUNNER": "local", "VOLUMES": str(self.recorded)}
+        typed = {**family.typed(self.given), "RUNNER": runner, "VOLUMES": str(self.recorded)}
         session = Session(self.checkout, typed)
-        target = of_role(session.stages, CODE)
+        target = of_role(session.stages, family.role)
         done = self.start([target, *_words(typed)], replayed=False).ended()
         if done.code:
             raise StageFailed(f"The undisturbed run of {family.name} failed: {done.err.strip()}", done.code)
         steps = session.pipeline().run(target)
-        return Undisturbed(family, family.typed(self.given), {step.stage.name: step.artefact.path for step in steps})
+        artefacts = {step.stage.name: step.artefact.path for step in steps}
+        return Undisturbed(family, runner, family.typed(self.given), artefacts)
 
     @contextmanager
     def sandbox(self, run: Undisturbed, done: int = 0, stages: int | None = None) -> Iterator[Sandbox]:
@@ -74,8 +90,7 @@ class Ground:
 
         The run on it is that of the first `stages` stages, by default of all.
         """
-        self._count += 1
-        place = self.folder / f"try-{self._count}"
+        place = self.folder / f"try-{next(self._tries)}"
         try:
             yield Sandbox(self, run.first(len(run.artefacts) if stages is None else stages), place, done)
         finally:
@@ -102,7 +117,8 @@ class Sandbox:
                 shutil.copytree(folder, self.volumes / stage / folder.name)
 
     def _words(self, target: str = "", *more: str) -> list[str]:
-        return [target or self.run.target, *_words(self.run.typed), f"VOLUMES={self.volumes}", *more]
+        place = [f"RUNNER={self.run.runner}", f"VOLUMES={self.volumes}"]
+        return [target or self.run.target, *_words(self.run.typed), *place, *more]
 
     def start(self, *words: str, around: Mapping[str, str] = {}, replayed: bool = True) -> Running:
         """Start the command of `words`, by default the one that makes the last stage."""
@@ -160,9 +176,10 @@ def _words(typed: Mapping[str, str]) -> list[str]:
 
 
 def _with_environments(volumes: Path, own: Path) -> None:
-    """Make a volume that has the environments of another."""
-    link, there = volumes / ".env", own / ".env"
-    for folder in (volumes, there):
-        folder.mkdir(parents=True, exist_ok=True)
-    if not link.exists():
-        link.symlink_to(there.resolve())
+    """Make a volume that has the environments of another, and what that knows of images."""
+    for name in (".env", ".images"):
+        link, there = volumes / name, own / name
+        for folder in (volumes, there):
+            folder.mkdir(parents=True, exist_ok=True)
+        if not link.exists():
+            link.symlink_to(there.resolve())

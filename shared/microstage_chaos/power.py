@@ -26,6 +26,7 @@ __all__ = ["PowerLoss", "lose"]
 class PowerLoss:
     """Power goes at some call of a run, the first of its stages published or none."""
 
+    alone: bool = False
     name: str = "power"
     title: str = "power lost at a system call, unsynced writes gone"
     _calls: dict[tuple[str, int], int] = field(default_factory=dict)

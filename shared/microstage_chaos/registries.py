@@ -20,7 +20,7 @@ Answer = Callable[[RegistryRequest, bytes, random.Random], None]
 class Registries:
     """What a registry has is pulled; one request in three is answered wrongly, in one of the ways below."""
 
-    name, title = "registry", "a registry that lies, stalls, truncates"
+    name, title, alone = "registry", "a registry that lies, stalls, truncates", False
 
     def __init__(self) -> None:
         self._pushed: dict[str, tuple[dict[str, bytes], dict[str, bytes]]] = {}

@@ -20,6 +20,7 @@ __all__ = ["Swaps"]
 class Swaps:
     """Something is done to a published artefact; what is made next says so, or has the right bytes."""
 
+    alone: bool = False
     name: str = "swaps"
     title: str = "files and folders exchanged, moved, added, replaced by links"
 

@@ -7,6 +7,7 @@ import random
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from microstage.process.progress import progress
 from microstage_chaos.calls import CallKills, FullDisk, ReadOnly
 from microstage_chaos.containers import Containers
 from microstage_chaos.crowd import Crowd
+from microstage_chaos.cut_links import CutLinks
 from microstage_chaos.edits import Edits
 from microstage_chaos.families import Family
 from microstage_chaos.fault import KindOfFault
@@ -31,7 +33,9 @@ __all__ = ["FAULTS", "Chosen", "chosen", "shown", "tried"]
 
 FAULTS: tuple[KindOfFault, ...] = (
     RandomKills(),
+    RandomKills("docker"),
     CallKills(),
+    CallKills("docker"),
     PowerLoss(),
     FullDisk(),
     ReadOnly(),
@@ -41,8 +45,10 @@ FAULTS: tuple[KindOfFault, ...] = (
     Crowd(),
     Registries(),
     MemoryLimits(),
-    WorkingKills("local"),
+    MemoryLimits("docker"),
+    WorkingKills(),
     WorkingKills("docker"),
+    CutLinks(),
     Containers(),
 )
 Chosen = Mapping[str, Sequence[int] | None]
@@ -67,15 +73,23 @@ def chosen(only: str | None) -> Chosen:
 
 
 def tried(
-    repository: Path, volumes: Path, families: Sequence[Family], which: Chosen, seed: int, most: int | None = None
+    repository: Path,
+    volumes: Path,
+    families: Sequence[Family],
+    which: Chosen,
+    seed: int,
+    most: int | None = None,
+    jobs: int = 1,
 ) -> Iterator[Tally]:
-    """Yield what came of each fault of `which`, at most `most` tries of each; a try that is lost is told at once."""
+    """Yield what came of each fault of `which`, at most `most` tries of each, up to `jobs` at once; a try that is lost
+    is told at once.
+    """
     with tempfile.TemporaryDirectory(prefix="microstage-chaos.", dir=_in_memory()) as folder:
         ground = Ground(repository, volumes, Path(folder).resolve(), families)
         with closing(ground):
             for fault in FAULTS:
                 if fault.name in which:
-                    yield _tried(fault, ground, seed, which[fault.name], most)
+                    yield _tried(fault, ground, seed, which[fault.name], most, 1 if fault.alone else jobs)
 
 
 def _in_memory() -> str | None:
@@ -83,23 +97,39 @@ def _in_memory() -> str | None:
     return str(_MEMORY) if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM else None
 
 
-def _tried(fault: KindOfFault, ground: Ground, seed: int, numbers: Sequence[int] | None, most: int | None) -> Tally:
+def _tried(
+    fault: KindOfFault, ground: Ground, seed: int, numbers: Sequence[int] | None, most: int | None, jobs: int
+) -> Tally:
     tally = Tally(fault.name, fault.title)
     try:
         numbers = numbers or _spread(fault.count(ground), most)
     except Skipped as why:
         tally.skipped = str(why)
         return tally
-    for number in progress(numbers, len(numbers), fault.name):
-        tally.tries += 1
+    with ThreadPoolExecutor(jobs) as pool:  # threads wait; commands and stages are processes
+        ends = [pool.submit(_attempt, fault, ground, seed, number) for number in numbers]
         try:
-            fault.attempt(ground, random.Random(f"{seed}/{fault.name}/{number}"), number)
-        except Lost as lost:
-            tally.lost[number] = str(lost)
-            names = " ".join(run.family.name for run in ground.runs)
-            again = f'make chaos SEED={seed} NETWORKS="{names}" ONLY={fault.name}:{number}'
-            print(f"\nlost: {fault.title}: {lost}\n  again: {again}", flush=True)
+            for done in progress(as_completed(ends), len(ends), fault.name):
+                number, lost = done.result()
+                tally.tries += 1
+                if lost:
+                    tally.lost[number] = lost
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     return tally
+
+
+def _attempt(fault: KindOfFault, ground: Ground, seed: int, number: int) -> tuple[int, str]:
+    """Return (number, what was lost) of a try; nothing is "" and all else is told."""
+    try:
+        fault.attempt(ground, random.Random(f"{seed}/{fault.name}/{number}"), number)
+    except Lost as lost:
+        names = " ".join(run.family.name for run in ground.runs)
+        again = f'make chaos SEED={seed} NETWORKS="{names}" ONLY={fault.name}:{number}'
+        print(f"\nlost: {fault.title}: {lost}\n  again: {again}", flush=True)
+        return number, str(lost)
+    return number, ""
 
 
 def _spread(count: int, most: int | None) -> list[int]:

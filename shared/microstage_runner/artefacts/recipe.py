@@ -8,7 +8,9 @@ that arithmetic depends on, and the CPython and libc versions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,32 +77,48 @@ def key_of(about: Mapping[str, Any]) -> str:
 
 
 def _closure(roots: list[Path], shared: Path, digests: Digests) -> list[Path]:
-    found: set[Path] = set()
+    found: set[str] = set()
     looked_up: set[str] = set()
-    queue = list(roots)
+    modules, queue = _Modules(shared), list(map(str, roots))
     while queue:
-        names = set(digests.imports(queue.pop())) - looked_up
+        names = set(digests.imports(Path(queue.pop()))) - looked_up
         looked_up |= names
-        new = {path for name in names for path in _module_files(shared, name)} - found
+        new = {file for name in names for file in modules.files(name)} - found
         found |= new
-        queue += [path for path in new if path.suffix == ".py"]
-    return sorted(found)
+        queue += [file for file in new if file.endswith(".py")]
+    return sorted(map(Path, found))
 
 
-def _module_files(shared: Path, dotted: str) -> list[Path]:
-    """Return the file of a module, the `__init__.py` of every package around it, and the data of the innermost one;
-    attributes resolve to their module.
-    """
-    files, folder, package = [], shared, shared
-    for part in dotted.split("."):
-        folder = folder / part
-        package = folder if folder.is_dir() else package
-        for candidate in (folder / "__init__.py", folder.with_suffix(".py")):
-            if candidate.is_file():
-                files.append(candidate)
-    if package.name != _PACKAGE:
-        files += [path for path in package.iterdir() if path.is_file() and path.suffix not in (".py", ".pyc")]
-    return files
+class _Modules:
+    """The modules of `shared`, each of whose folders is looked into once."""
+
+    def __init__(self, shared: Path) -> None:
+        self._shared = str(shared)
+        self._held: dict[str, dict[str, bool]] = {}
+
+    def files(self, dotted: str) -> Iterator[str]:
+        """Yield the file of a module, the `__init__.py` of every package around it, and the data of the innermost one;
+        attributes resolve to their module.
+        """
+        folder = package = self._shared
+        for part in dotted.split("."):
+            if self._in(folder).get(f"{part}.py"):
+                yield f"{folder}/{part}.py"
+            package = f"{folder}/{part}" if self._in(folder).get(part) is False else package
+            folder = f"{folder}/{part}"
+            if self._in(folder).get("__init__.py"):
+                yield f"{folder}/__init__.py"
+        if package != f"{self._shared}/{_PACKAGE}":
+            held = self._in(package).items()
+            yield from (f"{package}/{name}" for name, is_file in held if is_file and not name.endswith((".py", ".pyc")))
+
+    def _in(self, folder: str) -> dict[str, bool]:
+        """Return {name: whether it is a file, not a folder} of what lies in a folder; of what is none, nothing."""
+        if folder not in self._held:
+            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+                kinds = [(entry.name, entry.is_file(), entry.is_dir()) for entry in entries]
+                self._held[folder] = {name: is_file for name, is_file, is_folder in kinds if is_file or is_folder}
+        return self._held.setdefault(folder, {})
 
 
 def _is_source(path: Path) -> bool:

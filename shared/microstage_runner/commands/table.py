@@ -46,6 +46,7 @@ _MADE = (*_RUN, *_KEYS, "REGISTRY")
 "The same of commands that make what is missing."
 _FOLDS = (*_WHERE, *_KEYS, "DATA_DIR", "REGISTRY")
 _ESTIMATE = (*_WHERE, "DATA_DIR", "FILE", "ONNX", "PUBLIC_KEY", "RUN")
+_CHAOS = ("JOBS", "NETWORKS", "ONLY", "SEED", "TRIES")
 _TABLE = (*_FOLDS, "AGAINST", "CC", "ENGINE", "JOBS", "PROFILE", "ROUNDS", "TABLE")
 _EXCHANGE = (*_RUN, "PUBLIC_KEY", "REGISTRY", "STAGE")
 
@@ -95,7 +96,7 @@ COMMANDS = {
     "fuzz": Command("fuzz", ("SECONDS", "SEED", "TARGET"), takes=WORDS, about=CHECKOUT, in_checkout=True),
     "simulate": Command("simulate", (*_MADE, "FINN_HLSLIB"), last=INTEGERS, in_checkout=True),
     "footprint": Command("footprint", (*_MADE, "AGAINST", "MACHINE", "TFLITE"), takes=WORDS, in_checkout=True),
-    "chaos": Command("chaos", ("NETWORKS", "ONLY", "SEED", "TRIES"), takes=WORDS, about=MACHINE, in_checkout=True),
+    "chaos": Command("chaos", _CHAOS, takes=WORDS, about=MACHINE, in_checkout=True),
     "package-check": Command("package_check", _MADE, last=CODE, in_checkout=True),
     "reproduce-table": Command("reproduce_table", _TABLE, takes=WORDS, last=INTEGERS, in_checkout=True),
     "slurm-test": Command("slurm_test", takes=WORDS, about=CHECKOUT, in_checkout=True),

@@ -33,7 +33,7 @@ SETTINGS = {
     "GOLDEN": "inputs, and if you like outputs, to verify the network of ONNX= on: an .npz with arrays by tensor name",
     "HOST": "engine elsewhere that runs every stage: ssh://user@box, another URL, or a Docker context",
     "IMAGE": "1 packs the stage's image too",
-    "JOBS": "of make sweep: so many at once, 1 by default, 100 with PROFILE=slurm",
+    "JOBS": "so many at once: of make sweep, 1 by default, 100 with PROFILE=slurm; of make chaos, one for each core",
     "MACHINE": "of make footprint: machines, of cortex-m0+, cortex-m4, cortex-m7, cortex-m33, cortex-m55 and riscv32;"
     " all of them by default",
     "MEMORY": "what a stage may take, as 512m or 4g; in containers seven eighths of the machine's by default",
