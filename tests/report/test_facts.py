@@ -56,6 +56,23 @@ def test_harmonics_are_put_together_again_with_the_recordings_own_phases(tmp_pat
     assert [row["harmonic"] for row in signal["spectrum"]] == [1, 3, 5, 7]
 
 
+def test_an_fpga_is_shown_as_the_stage_counted_it_with_a_clock_only_where_it_was_placed(tmp_path):
+    said = {"device": "ECP5-25", "cycles_per_frame": 999, "fits": "It does not fit.", "cells": {}}
+    said |= {"takes": {"LUT4": 48, "odd": 5}, "has": {"LUT4": 24}}
+    found = facts(publish(tmp_path, "rtl", resources=said))["device"]
+    assert found["how"] == "synthesised" and found["misfit"] == "It does not fit."
+    assert found["rows"] == [
+        {"resource": "LUT4", "taken": 48, "there": 24, "share": 200.0},
+        {"resource": "odd", "taken": 5},
+    ]
+    assert [tile["unit"] for tile in found["tiles"]] == [""]
+    said |= {"fits": True, "placed": {"clock_mhz": 96.2, "microseconds_per_frame": 10.4, "frames_per_second": 9}}
+    found = facts(publish(tmp_path / "placed", "rtl", resources=said))["device"]
+    assert (found["how"], found["misfit"]) == ("placed and routed", "")
+    assert {tile["unit"]: tile["value"] for tile in found["tiles"]} == {"": 999, "MHz": 96.2, "µs": 10.4, "1/s": 9}
+    assert "device" not in facts(publish(tmp_path / "none", "cbackend"))
+
+
 @pytest.mark.parametrize(
     "stages, state, said",
     [

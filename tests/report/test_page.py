@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from microstage_report.page import render
 
 _ORDER = ["verdict", "comparison", "signal", "confusion", "scores", "accuracy", "proofs", "layers", "errors"]
-_ORDER += ["graphs", "distributions", "code", "learning", "provenance"]
+_ORDER += ["graphs", "distributions", "code", "device", "learning", "provenance"]
 _MOST = 2_000_000  # bytes
 _HOSTILE = "</script><script>alert('hurt')</script><img src='http://elsewhere.test/x' onerror=\"alert('hurt')\">{{7*7}}"
 _ALIKE = "tbody tr:nth-child(n+4), .node ~ .node, .edge, .layers figure ~ figure"
@@ -34,6 +34,13 @@ def test_under_every_figure_is_a_table(looked):
     assert figures.count() > 0
     for index in range(figures.count()):
         assert figures.nth(index).locator("tbody tr").count() > 0
+
+
+def test_bars_are_shares_of_the_device(looked, facts):
+    """Half of a device's block RAM is half a bar, however little of anything else is taken."""
+    rows = facts[looked.kind].get("device", {"rows": []})["rows"]
+    bars = looked.page.eval_on_selector_all("#device .bar", "all => all.map(one => parseFloat(one.style.width))")
+    assert bars == [row["share"] for row in rows if "share" in row]
 
 
 def test_axe_finds_nothing_serious_in_either_theme(looked):

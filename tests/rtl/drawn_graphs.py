@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 QONNX = "qonnx.custom_op.general"
 DOMAINS = dict.fromkeys(("MultiThreshold", "Im2Col", "MaxPoolNHWC", "XnorPopcountMatMul"), QONNX)
-DOMAINS |= dict.fromkeys(("Requantize", "Table"), "microstage")
+DOMAINS |= dict.fromkeys(("Requantize", "Table", "IntegerSoftmax"), "microstage")
 
 
 class DrawnGraph:

@@ -19,6 +19,7 @@ from microstage_rtl.program.call import HeldTensor, HeldWords
 from microstage_rtl.program.interpret import RunningMachine
 from microstage_rtl.program.memory import lifetimes, placed
 from microstage_rtl.program.widths import Widths
+from microstage_rtl.prove.golden import replayed
 from microstage_rtl.read.network import read_network
 
 FRAMES = 6
@@ -175,6 +176,21 @@ def test_what_the_machine_does_not_have_is_one_sentence(tmp_path):
         read_network(folder)
     with pytest.raises(ParameterError, match="PART=other is none of the network's parts; there are net"):
         read_network(folder, "other")
+
+
+def test_a_closing_softmax_is_left_off_where_that_is_asked_for_and_golden_answers_are_computed(tmp_path):
+    graph = DrawnGraph(np.random.default_rng(0))
+    graph.node("MatMul", graph.input("x", (1, 5), -8, 7), graph.weights(5, 3, 4), output="scores")
+    facts = {"input_multiplier": 1242899200, "input_left_shift": 24, "diff_min": -124}
+    graph.node("IntegerSoftmax", "scores", output="y", **facts)
+    folder = write_artefact(tmp_path, {"net": graph}, {"net": {"y": ((1, 3), -128, 127)}})
+    with pytest.raises(ModelError, match="LOGITS=1 sends what it reads"):
+        read_network(folder)
+    x = np.random.default_rng(1).integers(-8, 8, (4, 5))
+    np.savez(folder / "golden.npz", x=x, y=np.zeros((4, 3), np.int8))
+    found = replayed(assemble(read_network(folder, logits=True), 2), folder)
+    np.testing.assert_array_equal(found.sent[:, 0], x @ graph.constants["constant_0"].astype(int))
+    assert found.compared[-1].compared == 12
 
 
 def test_a_view_of_a_tensor_keeps_its_place():

@@ -10,6 +10,7 @@ from typing import Any
 from microstage_report.facts.accuracy import accuracy
 from microstage_report.facts.classes import confusion, scores
 from microstage_report.facts.code import code, learning, provenance
+from microstage_report.facts.device import device
 from microstage_report.facts.distributions import distributions
 from microstage_report.facts.graphs import graphs
 from microstage_report.facts.layers import layers
@@ -38,6 +39,7 @@ def facts_of(run: PublishedRun) -> dict[str, Any]:
         "graphs": graphs(run),
         "distributions": distributions(run),
         "code": _table(code(run)),
+        "device": device(run),
         "learning": _table(learning(run)),
         "provenance": {"rows": provenance(run)},
         "command": run.command,

@@ -17,6 +17,7 @@ from microstage_report.page.digits import number
 from microstage_report.page.sections.answers import confusion, scores, signal
 from microstage_report.page.sections.code import code
 from microstage_report.page.sections.comparison import comparison
+from microstage_report.page.sections.device import device
 from microstage_report.page.sections.distributions import distributions
 from microstage_report.page.sections.errors import errors
 from microstage_report.page.sections.graphs import graphs
@@ -55,6 +56,7 @@ _SECTIONS = (
     PageSection("graphs", "Graph before and after", "Graph", graphs),
     PageSection("distributions", "Weights and activations", "Values", distributions),
     PageSection("code", "Flash, RAM, latency", "C", code),
+    PageSection("device", "FPGA", "FPGA", device),
     PageSection("learning", "Training", "Training", learning),
     PageSection("provenance", "Provenance", "Provenance", provenance),
 )

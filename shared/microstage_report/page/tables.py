@@ -15,11 +15,12 @@ _MOST_ROWS = 400  # of one table; a page is for reading
 
 @dataclass(frozen=True)
 class TableColumn:
-    """`bars`: each cell has a bar of its share of the largest in the column."""
+    """`bars`: each cell has a bar of its share of `whole`, or without it of the largest in the column."""
 
     key: str
     title: str
     bars: bool = False
+    whole: float = 0
 
 
 @dataclass(frozen=True)
@@ -63,5 +64,6 @@ def table(
 
 
 def _cell(value: Any, column: TableColumn, largest: float) -> Cell:
-    share = abs(value) / largest if column.bars and is_number(value) and largest else None
+    whole = column.whole or largest
+    share = min(1.0, abs(value) / whole) if column.bars and is_number(value) and whole else None
     return Cell(number(value), is_number(value), share, value if is_number(value) else "")

@@ -65,7 +65,8 @@ def _name(job: Job) -> str:
 
 def _program(job: Job) -> MachineProgram:
     """Read and assemble the network, for LANES= or as many lanes as suit it."""
-    network = read_network(job.inputs["streamline"], job.parameters.get("part", ""))
+    said = job.parameters
+    network = read_network(job.inputs["streamline"], said.get("part", ""), said.get("logits", False))
     return assemble(network, job.parameters.get("lanes", 0) or default_lanes(network))
 
 
@@ -118,6 +119,10 @@ def _synthesise(job: Job, device: Device, netlist: Netlist, folder: Path, cycles
     job.metric("resources", said)
     for line in sentences(said, clock):
         job.log(line)
+    if placed:
+        clock_s, core_s = (round(seconds, 1) for seconds in placed.seconds)
+        job.metric("place_and_route", {"seconds": clock_s, "core_seconds": core_s})
+        job.log(f"place and route took {clock_s:,} s, {core_s:,} s of a core")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,9 @@ from microstage_rtl.read.lowerings import lowering_of
 from microstage_rtl.read.node import LoweredNode, Value
 
 __all__ = ["PartGraph"]
+
+_SOFTMAX = "IntegerSoftmax"
+_REMEDY = "; where it closes the network, LOGITS=1 sends what it reads, in which the order of the classes is the same"
 
 
 @dataclass
@@ -35,6 +38,16 @@ class PartGraph:
         with naming(path.name):
             model = read_onnx(path)
         return cls(name, model, {t.name: numpy_helper.to_array(t) for t in model.graph.initializer})
+
+    def without_softmax(self) -> PartGraph:
+        """Return the graph with what a closing softmax reads as its output, for which the machine has no division."""
+        model, ends = onnx.ModelProto.FromString(self.model.SerializeToString()), self.outputs
+        closing = {n.output[0]: n for n in model.graph.node if n.op_type == _SOFTMAX and n.output[0] in ends}
+        closing = {name: n for name, n in closing.items() if not any(name in other.input for other in model.graph.node)}
+        for name, node in closing.items():
+            model.graph.node.remove(node)
+            next(value for value in model.graph.output if value.name == name).name = node.input[0]
+        return replace(self, model=model)
 
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:
@@ -74,7 +87,7 @@ def _lowered(
     """Return what the outputs of `node` stand for; inputs that had to be stored are so in `values` from then on."""
     lowering = lowering_of(node)
     if lowering is None:
-        remedy = "; PARTIAL=1 leaves it off" if "Softmax" in node.op_type else ""
+        remedy = _REMEDY if node.op_type == _SOFTMAX else ""
         raise ModelError(f"{builder.place} is an operator that the machine does not have{remedy}.")
     names = list(node.input)
     while names and not names[-1]:

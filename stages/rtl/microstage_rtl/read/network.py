@@ -40,11 +40,16 @@ class RtlNetwork:
     states: list[str] = field(default_factory=list)
 
 
-def read_network(folder: Path, part: str = "") -> RtlNetwork:
-    """Read the artefact in `folder`, or the one of its parts whose name begins with `part`."""
+def read_network(folder: Path, part: str = "", logits: bool = False) -> RtlNetwork:
+    """Read the artefact in `folder`, or the one of its parts whose name begins with `part`.
+
+    `logits`: what a closing softmax reads is the answer.
+    """
     interface = json.loads((folder / "interface.json").read_text())
     sequence = Recurrence.read(interface)
     graphs = {n: PartGraph.read(n, folder / said["file"]) for n, said in interface["parts"].items()}
+    if logits:
+        graphs = {name: graph.without_softmax() for name, graph in graphs.items()}
     return _Reader(interface, graphs).read(_chosen(part, graphs), sequence)
 
 
