@@ -144,6 +144,22 @@ def test_sums_that_no_line_makes_bytes_come_from_the_same_kernel(tmp_path):
     assert all(compared[f"small.{name}"] == compared[name] > 0 for name in "yzuv")
 
 
+def test_a_signal_that_lies_in_a_column_is_walked_as_a_row(tmp_path):
+    random, g = np.random.default_rng(9), Graph()
+    x = g.input("x", (1, 8, 13, 1), "INT8")
+    for groups, name in ((8, 1), (1, ["y"])):
+        w = g.constant(f"w{groups}", random.integers(-7, 8, (8, 8 // groups, 3, 1)))
+        x = g.node("Conv", x, w, pads=[2, 0, 1, 0], strides=[2, 1], group=groups)
+        x = g.threshold(x, random.integers(-400, 400, (8, 1)) + 60 * np.arange(1, 16), 0, "NCHW", output=name)
+    part = read(g.model("y"), tmp_path)
+    for run in COMMON:
+        run(part)
+    shapes = [layer.shape for layer in lower_small(part).layers if layer.kernel.startswith("ms_small_")]
+    assert [(s["height"], s["width"], s["kernel_w"], s["pad_left"]) for s in shapes] == [(1, 13, 3, 2), (1, 7, 3, 2)]
+    compared = equal(tmp_path, g, "y")
+    assert compared["small.y"] == compared["y"] > 0
+
+
 @given(networks())
 @settings(max_examples=5, deadline=None)
 def test_random_networks_in_c_stay_in_their_memory(tmp_path_factory, drawn):

@@ -65,7 +65,16 @@ def _image(layer: KernelCall) -> dict[str, int]:
         sizes = {"planes": 1, "height": 1, "width": s["rows"], "channels": s["depth"], "out_height": 1}
         return sizes | {"out_width": s["rows"], "filters": s["columns"]} | _DENSE | _UNPADDED
     taken = ("height", "width", "channels", "out_height", "out_width", "filters", *_DENSE, *_UNPADDED)
-    return {"planes": 1} | {name: s[name] for name in taken}
+    return {"planes": 1} | _lying({name: s[name] for name in taken})
+
+
+def _lying(sizes: dict[str, int]) -> dict[str, int]:
+    """Return an image of one column, and its kernel, as a row: bytes are the same, and kernels walk rows."""
+    if sizes["height"] == 1 or (sizes["width"], sizes["kernel_w"], sizes["pad_left"]) != (1, 1, 0):
+        return sizes
+    pairs = (("height", "width"), ("out_height", "out_width"), ("pad_top", "pad_left"))
+    names = dict([*pairs, *((f"{name}_h", f"{name}_w") for name in ("kernel", "stride", "dilation"))])
+    return {**sizes, **{a: sizes[b] for a, b in names.items()}, **{b: sizes[a] for a, b in names.items()}}
 
 
 def _rows(layer: KernelCall, source: ImageSource) -> np.ndarray:
