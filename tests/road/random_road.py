@@ -31,6 +31,7 @@ from microstage.process.progress import progress
 from microstage_bench.random_networks import Recipe, build_network, draw_recipe
 from microstage_bench.random_networks.__main__ import save
 from microstage_bench.random_networks.shrinking import shrunk
+from microstage_cbackend.network_file.replay import compiled_once
 from microstage_runner.process import REPOSITORY
 from microstage_streamline.finn.torch_stub import provide
 
@@ -109,9 +110,10 @@ def sources() -> str:
     return digest({str(path.relative_to(REPOSITORY)): file_digest(path) for path in files})[:16]
 
 
-def import_all() -> None:
-    """What every walk would import anew: most of a short one's time."""
+def make_ready() -> None:
+    """What every walk would import and compile anew: most of a short one's time."""
     provide()
+    compiled_once()
     for name in ("convert_to_hw.quantized_matrix_vector_activation", "specialize_layers", "set_folding"):
         importlib.import_module(f"finn.transformation.fpgadataflow.{name}")
 
@@ -133,7 +135,7 @@ def walk_all(folder: Path, count: int, first: int, layers: int) -> Iterator[dict
 def main(words: list[str]) -> int:
     folder, count, first, layers = Path(words[0]), *map(int, words[1:4])
     folder.mkdir(parents=True, exist_ok=True)
-    import_all()
+    make_ready()
     notes = []
     for note in progress(walk_all(folder, count, first, layers), count, "networks"):
         notes.append(note)

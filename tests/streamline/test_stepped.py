@@ -60,7 +60,7 @@ def sizes(draw):
     )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(sizes(), st.sampled_from([encoder, cell, head]))
 @example(Sizes(8, 8, 2, 2.0**-5, harmonics=1, channels=1, features=1, hidden=1, width=1, seed=4), head)
 @example(Sizes(8, 8, 2, 2.0**-5, harmonics=2, channels=1, features=1, hidden=1, width=1, seed=1, alike=True), head)

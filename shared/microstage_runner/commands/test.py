@@ -20,6 +20,8 @@ from microstage_runner.engines.local import LocalBackend
 __all__ = ["command", "planned"]
 
 _SIDE_BY_SIDE = 2
+# Those that take minutes begin first, the longest before all, so that none of them runs alone at the end.
+_LONG = ("pipeline", "cbackend", "streamline", "road", "rtl", "train")
 # `shared/` must work on both interpreters and both majors of NumPy; the environments of these have the two, and onnx.
 # Each leaves out the rooms whose packages are used by no stage on its interpreter.
 _SHARED_IN = {REFERENCE: (), INTEGERS: ("charts", "datasets", "estimation")}
@@ -64,9 +66,10 @@ def command(typed: dict[str, str], repository: Path) -> int:
 
 
 def _suites(repository: Path, local: LocalBackend, scratch: Path, chosen: list[Path]) -> Iterator[Suite]:
-    """Yield each suite that has some of `chosen`; makes the environments of these alone."""
+    """Yield each suite that has some of `chosen`, long ones first; makes the environments of these alone."""
     stages = load_stages(repository)
-    for folder in sorted(path for path in (repository / "tests").iterdir() if any(path.rglob("test_*.py"))):
+    folders = [path for path in (repository / "tests").iterdir() if any(path.rglob("test_*.py"))]
+    for folder in sorted(folders, key=_turn):
         shared = {of_role(stages, role): rooms for role, rooms in _SHARED_IN.items()}
         for name, rooms in (shared if folder.name == "shared" else {folder.name: ()}).items():
             left_out = [folder / room for room in rooms]
@@ -74,6 +77,10 @@ def _suites(repository: Path, local: LocalBackend, scratch: Path, chosen: list[P
             if targets:
                 python, environment = environment_of(folder, local, scratch, name)
                 yield Suite(folder, name if name in stages else "host", python, environment, targets, left_out)
+
+
+def _turn(folder: Path) -> tuple[int, str]:
+    return _LONG.index(folder.name) if folder.name in _LONG else len(_LONG), folder.name
 
 
 def _targets(folder: Path, chosen: list[Path]) -> list[Path]:

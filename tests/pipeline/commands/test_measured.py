@@ -116,19 +116,17 @@ def make(own, *words):
     return done.returncode, done.stdout, done.stderr
 
 
-def test_a_network_of_ones_own_is_measured_as_the_stages_made_it_beside_its_own_files(own):
-    tflite = own[0].with_suffix(".tflite")
-    code, out, err = make(own, "bench", f"TFLITE={tflite}", "ROUNDS=2")
+def test_a_network_of_ones_own_is_measured_as_the_stages_made_it_beside_its_own_files_and_what_was_made_before(own):
+    code, out, err = make(own, "cbackend")
     assert code == 0, out + err
     (folder,) = [path.parent for path in (own[1] / "cbackend").glob("*/manifest.json")]
+    code, out, err = make(own, "bench", f"TFLITE={own[0].with_suffix('.tflite')}", f"BASELINE={folder}", "ROUNDS=2")
+    assert code == 0 and "running (" not in out, out + err
     rows = [line for line in out.splitlines() if line.startswith("| ")]
-    for name in ("C99 ", "vector ", "onnxruntime ", "onnxruntime uint8 ", "litert ", "tflm "):
+    rivals = ("onnxruntime ", "onnxruntime uint8 ", "litert ", "tflm ")
+    for name in ("C99 ", "vector ", "interpreter", "before: C99 ", *rivals):
         assert any(row.startswith(f"| {name}") for row in rows), name
     assert "tiny: 18,464 multiply-accumulates" in out and "all 256 equal" in out and "of the .tflite file's" in out
-    code, out, err = make(
-        own, "bench", f"BASELINE={folder}", "AGAINST=litert", "ROUNDS=2"
-    )  # made before, and not again
-    assert code == 0 and "before: C99" in out and "running (" not in out, err
 
 
 def test_a_network_of_ones_own_is_proven_as_the_stages_made_it(own, monkeypatch):
