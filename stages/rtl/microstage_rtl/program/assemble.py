@@ -26,6 +26,7 @@ def assemble(network: RtlNetwork, lanes: int) -> MachineProgram:
     memories = _Memories(lanes)
     layers = [memories.layer(call, stage, where) for call, stage in zip(calls, stages)]
     products = [(int(v.min()), int(v.max())) for call, stage in zip(calls, stages) for v in [_products(call, stage)]]
+    searched = [high for stage, (_, high) in zip(stages, products) if stage.steps]
     macs = [call.x.ends for call in calls if call.kind == "macs"]
     return MachineProgram(
         layers,
@@ -34,7 +35,7 @@ def assemble(network: RtlNetwork, lanes: int) -> MachineProgram:
         memories.weights.array(),
         memories.constants.array()[:, 0],
         memories.constants.array()[:, 1],
-        memories.thresholds(max(high for _, high in products)),
+        memories.thresholds(max(searched, default=0)),
         memories.values.array()[:, 0],
         [_port(n, t) for n, t in network.inputs.items()],
         [_port(n, t) for n, t in network.outputs.items()],
@@ -161,7 +162,7 @@ class _Memories:
         return (same or [place])[0], size if len(stage.thresholds) > 1 else 0
 
     def thresholds(self, highest: int) -> np.ndarray:
-        """Return the memory of all tables; what fills them up lies above every value."""
+        """Return the memory of all tables; what fills them up lies above every value that is searched for."""
         found = np.full(max(1, self.levels), highest + 1, np.int64)
         for place, rows, steps in self.tables:
             for index, row in enumerate(rows):
