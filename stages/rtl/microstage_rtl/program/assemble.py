@@ -16,6 +16,7 @@ from microstage_rtl.read.network import RtlNetwork
 __all__ = ["MOST_SHIFTS", "assemble"]
 
 MOST_SHIFTS = 16
+_BITS = 63
 
 
 def assemble(network: RtlNetwork, lanes: int) -> MachineProgram:
@@ -62,6 +63,12 @@ def _hull(ends: list[tuple[int, int]]) -> tuple[int, int]:
 
 
 def _products(call: Call, stage: Requantisation) -> np.ndarray:
+    """Return the ends of what the multiplier and the offset make of the results of a call."""
+    most = max(map(abs, call.sums)) * int(np.abs(stage.multiplier).max()) + int(np.abs(stage.offset).max())
+    if most.bit_length() >= _BITS:
+        raise ModelError(
+            f"{call.name} computes integers of {most.bit_length()} bits; the machine has fewer than {_BITS}."
+        )
     ends = [end * stage.multiplier + stage.offset for end in call.sums]
     return np.concatenate([np.broadcast_arrays(*ends)[i].ravel() for i in (0, 1)])
 
