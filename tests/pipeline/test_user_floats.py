@@ -39,6 +39,7 @@ class Training(FloatTraining):
 """
 RANDOM = (REPOSITORY / "tests" / "random_floats.py").read_text()
 TINY = ("EXAMPLES=256", "EPOCHS=1", "WIDTH=4")
+RETRAINED = ("QUANTISE=qat", "RETRAIN_EPOCHS=1")  # quicker than to learn roundings, as the page's first run does
 HALVES_UP = {
     "summary": "Zero points, seven bits, halves up.",
     "weights": {
@@ -117,8 +118,8 @@ def test_the_page_runs_through_every_stage_and_its_weights_come_back_in(volumes,
     assert "Error 7" in done.stderr and "compared 384" in done.stdout, done.stderr[-2000:]
     assert (mine / "exported" / "model.onnx").is_file() and (mine / "exported" / "output.npy").is_file()
 
-    given = f"FLOAT_WEIGHTS={mine / 'wrapped.pth'}"
-    again = make(volumes, "train", f"MODEL={mine / 'stripes.py'}", *TINY, f"TARGET={mine / 'halves_up.json'}", given)
+    given = (f"FLOAT_WEIGHTS={mine / 'wrapped.pth'}", f"TARGET={mine / 'halves_up.json'}", *RETRAINED)
+    again = make(volumes, "train", f"MODEL={mine / 'stripes.py'}", *TINY, *given)
     assert "float: 1 epochs" not in again
     [other] = trainings(volumes, "stripes") - {trained}
     assert (other / "float_model_weight.pth").read_bytes() == (trained / "float_model_weight.pth").read_bytes()
@@ -128,7 +129,7 @@ def test_the_page_runs_through_every_stage_and_its_weights_come_back_in(volumes,
 
 
 def test_a_drawn_network_is_equal_from_floats_to_c(volumes, mine):
-    said = make(volumes, "cbackend", f"MODEL={mine / 'drawn.py'}", "DRAWN=4")
+    said = make(volumes, "cbackend", f"MODEL={mine / 'drawn.py'}", "DRAWN=4", *RETRAINED)
     assert all(compared(volumes, said)[stage] for stage in ("export", "qcdq", "streamline", "cbackend"))
 
 
