@@ -63,8 +63,23 @@ def _parsed(path: Path) -> onnx.ModelProto:
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"The file cannot be read: {error.strerror}.") from None
-    with translated(lambda _: ModelError("This is no ONNX file, or a damaged one; export the network again.")):
-        return onnx.load_model_from_string(content)
+    damaged = ModelError("This is no ONNX file, or a damaged one; export the network again.")
+    with translated(lambda _: damaged):
+        model = onnx.load_model_from_string(content)
+    if any(isinstance(text, bytes) for text in _texts(model)):
+        raise damaged  # protobuf hands over as bytes what is not UTF-8
+    return model
+
+
+def _texts(message) -> Iterator[str | bytes]:
+    """Yield every name, and every other text, in a message and in those inside it."""
+    for field, value in message.ListFields():
+        each = [value] if isinstance(value, (str, bytes)) or not hasattr(value, "__len__") else value
+        if field.type == field.TYPE_STRING:
+            yield from each
+        elif field.type == field.TYPE_MESSAGE:
+            for inner in each:
+                yield from _texts(inner)
 
 
 def _fill_from_beside(model: onnx.ModelProto, folder: Path) -> None:
