@@ -8,6 +8,7 @@ socket comes, for each command, a connection with its words, its variables and i
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -31,6 +32,8 @@ def serve(listening: socket.socket) -> int:
     """Fork for every command that is asked for; return the exit code of the command, in its own process."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the wardens
     _import_all()
+    gc.collect()
+    gc.freeze()  # no child looks through what all have in common
     while True:
         connection, _ = listening.accept()
         if os.fork() == 0:

@@ -33,7 +33,7 @@ class _AtCalls:
                 done = (len(run.artefacts) - 1 + number) % len(run.artefacts)
                 with ground.sandbox(run, done, done + 1) as box:
                     shim = box.watched()
-                    box.make(around={**shim.environment(), **self.environment})
+                    box.make(around={**shim.environment(), **self.environment}).assert_done()
                     self._places += [(run, done, call) for call in self.meant(shim.journal)]
         return len(self._places)
 
@@ -123,5 +123,5 @@ class ReadOnly:
     def _measure(self, ground: Ground, run: Undisturbed, done: int, stages: int) -> int:
         with ground.sandbox(run, done, stages) as box:
             shim = box.watched()
-            box.make(around=shim.environment())
+            box.make(around=shim.environment()).assert_done()
             return self._calls.setdefault((run.family.name, done), shim.calls)

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from microstage.errors import StageFailed
 from microstage_chaos.outcome import Lost
 
 __all__ = ["STATUS", "Commands", "Ended", "Running"]
@@ -33,6 +34,11 @@ class Ended:
     code: int
     out: str
     err: str
+
+    def assert_done(self) -> None:
+        """Raise `StageFailed` unless it ended well, as one that nothing disturbs does."""
+        if self.code:
+            raise StageFailed(f"Undisturbed, it ended with {self.code}: {self.err.strip()[-300:]}", self.code)
 
     def assert_told(self) -> None:
         """Raise `Lost` unless it ended well, or with a code and sentences in place of a trace."""
@@ -68,11 +74,13 @@ class Running:
         except ProcessLookupError:
             pass
 
-    def ended(self) -> Ended:
-        """Return how it ended, once nothing of it is left; kill it, and raise `Lost`, where it does not."""
-        if not self.wait(_MOST_SECONDS):
+    def ended(self, patience: float = _MOST_SECONDS) -> Ended:
+        """Return how it ended, once nothing of it is left; kill it, and raise `Lost`, where it does not within so many
+        seconds.
+        """
+        if not self.wait(patience):
             self.kill(group=True)
-            raise Lost(f"it did not end within {_MOST_SECONDS} s")
+            raise Lost(f"it did not end within {patience:.0f} s")
         code = STATUS.unpack(self._connection.recv(STATUS.size))[0]
         self._connection.close()
         end = time.monotonic() + _MOST_SECONDS

@@ -35,7 +35,7 @@ class Crowd:
             started = []
             for place in range(_COMMANDS):
                 run, stage = keys[place % len(keys)]
-                words = [stage, *(f"{name}={value}" for name, value in run.typed.items()), f"VOLUMES={box.volumes}"]
+                words = [*run.words(stage), f"VOLUMES={box.volumes}"]
                 started.append(ground.start(words, {"CHAOS_LOG": str(log), "CHAOS_PAUSE": "0.1"}))
             ends = [running.ended() for running in started]
             if bad := next((end for end in ends if end.code), None):

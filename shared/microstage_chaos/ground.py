@@ -23,20 +23,30 @@ from microstage_runner.session import Session
 
 __all__ = ["Ground", "Sandbox", "Undisturbed", "contents"]
 
+_TRAINING_SECONDS = 4 * 3600.0  # an undisturbed run takes minutes, and a busy machine may have many
+
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """The run of a family that nothing disturbed: what was typed, and the artefact's folder of every stage in order."""
+    """The run of a family up to the stage `made`, which nothing disturbed: what was typed, and the artefact's folder of
+    every stage in order.
+    """
 
     family: Family
     runner: str
     typed: Mapping[str, str]
+    made: str
     artefacts: Mapping[str, Path]
 
     @property
     def target(self) -> str:
         """The last stage."""
         return list(self.artefacts)[-1]
+
+    def words(self, *asked: str) -> list[str]:
+        """Return the words of a command: `asked` are a stage, or another command and its own words."""
+        last = self.family.last if self.made in asked or f"STAGE={self.made}" in asked else ()
+        return [*asked, *(f"{name}={value}" for name, value in self.typed.items()), *last]
 
     def first(self, stages: int) -> Undisturbed:
         """Return the run up to the last of so many stages."""
@@ -74,15 +84,15 @@ class Ground:
 
     def _record(self, family: Family, runner: str) -> Undisturbed:
         """Make the run of a family on a volume of its own, where it is not made yet."""
-        typed = {**family.typed(self.given), "RUNNER": runner, "VOLUMES": str(self.recorded)}
-        session = Session(self.checkout, typed)
-        target = of_role(session.stages, family.role)
-        done = self.start([target, *_words(typed)], replayed=False).ended()
+        typed, place = family.typed(self.given), {"RUNNER": runner, "VOLUMES": str(self.recorded)}
+        target = of_role(Session(self.checkout, {**typed, **place}).stages, family.role)
+        run = Undisturbed(family, runner, typed, target, {})
+        words = [*run.words(target), *(f"{name}={value}" for name, value in place.items())]
+        done = self.start(words, replayed=False).ended(_TRAINING_SECONDS)
         if done.code:
             raise StageFailed(f"The undisturbed run of {family.name} failed: {done.err.strip()}", done.code)
-        steps = session.pipeline().run(target)
-        artefacts = {step.stage.name: step.artefact.path for step in steps}
-        return Undisturbed(family, runner, family.typed(self.given), artefacts)
+        steps = Session(self.checkout, dict(word.split("=", 1) for word in words[1:])).pipeline().run(target)
+        return replace(run, artefacts={step.stage.name: step.artefact.path for step in steps})
 
     @contextmanager
     def sandbox(self, run: Undisturbed, done: int = 0, stages: int | None = None) -> Iterator[Sandbox]:
@@ -118,7 +128,7 @@ class Sandbox:
 
     def _words(self, target: str = "", *more: str) -> list[str]:
         place = [f"RUNNER={self.run.runner}", f"VOLUMES={self.volumes}"]
-        return [target or self.run.target, *_words(self.run.typed), *place, *more]
+        return [*self.run.words(target or self.run.target, *more), *place]
 
     def start(self, *words: str, around: Mapping[str, str] = {}, replayed: bool = True) -> Running:
         """Start the command of `words`, by default the one that makes the last stage."""
@@ -169,10 +179,6 @@ class Sandbox:
 def contents(folder: Path) -> dict[str, str]:
     """Return {file: SHA-256} of all that lies in a folder; empty where there is none."""
     return {path.relative_to(folder).as_posix(): file_digest(path) for path in folder.rglob("*") if path.is_file()}
-
-
-def _words(typed: Mapping[str, str]) -> list[str]:
-    return [f"{name}={value}" for name, value in typed.items()]
 
 
 def _with_environments(volumes: Path, own: Path) -> None:

@@ -48,7 +48,7 @@ class RandomKills:
     def _measure(self, ground: Ground, run: Undisturbed, done: int, stages: int) -> float:
         with ground.sandbox(run, done, stages) as box:
             began = time.monotonic()
-            box.make(around=_PAUSED)
+            box.make(around=_PAUSED).assert_done()
             return self._seconds.setdefault(stages - done, time.monotonic() - began)
 
 

@@ -49,7 +49,7 @@ class PowerLoss:
         run = run_of(ground, number)
         with ground.sandbox(run, done) as box:
             shim = box.watched()
-            box.make(around=shim.environment())
+            box.make(around=shim.environment()).assert_done()
             return self._calls.setdefault((run.family.name, done), shim.calls)
 
 

@@ -44,7 +44,8 @@ class Registries:
         """Return (manifests, blobs) of a registry that the undisturbed run was pushed to."""
         if run.family.name not in self._pushed:
             with Server() as server, ground.sandbox(run, len(run.artefacts)) as box:
-                end = box.make("push", f"REGISTRY={server.name}", around={"DOCKER_HOST": "unix:///nowhere/socket"})
+                words = ("push", f"STAGE={run.target}", f"REGISTRY={server.name}")
+                end = box.make(*words, around={"DOCKER_HOST": "unix:///nowhere/socket"})
                 server.shutdown()
                 if end.code:
                     raise Lost(f"push ended with {end.code}: {end.err.strip()[-300:]}")

@@ -102,7 +102,7 @@ def _tried(
 ) -> Tally:
     tally = Tally(fault.name, fault.title)
     try:
-        numbers = numbers or _spread(fault.count(ground), most)
+        numbers = numbers or _spread(fault.count(ground), most, seed)
     except Skipped as why:
         tally.skipped = str(why)
         return tally
@@ -132,10 +132,13 @@ def _attempt(fault: KindOfFault, ground: Ground, seed: int, number: int) -> tupl
     return number, ""
 
 
-def _spread(count: int, most: int | None) -> list[int]:
-    """Return the numbers of all tries, or of `most` that are spread evenly over them."""
+def _spread(count: int, most: int | None, seed: int) -> list[int]:
+    """Return the numbers of all tries, or of `most` that are spread evenly over them, in no order: a run that is cut
+    short has tried a bit of everything.
+    """
     kept = count if most is None else min(most, count)
-    return [number * count // kept for number in range(kept)]
+    numbers = [number * count // kept for number in range(kept)]
+    return random.Random(seed).sample(numbers, kept)
 
 
 def shown(tallies: Sequence[Tally], coloured: bool) -> str:

@@ -122,6 +122,15 @@ def test_what_a_stage_stumbles_over_is_one_sentence_and_a_code(toy, line, code, 
         assert str(trace) in runner and "Traceback" in trace.read_text() and "KeyError" in trace.read_text()
 
 
+@pytest.mark.parametrize("said", ["lib.so: failed to map segment from shared object", "cannot map zero-fill pages"])
+def test_a_library_that_lacks_memory_while_it_is_imported_is_one_sentence(toy, said):
+    source = toy.root / "stages/first/microstage_first/__main__.py"
+    source.write_text(f"raise ImportError({said!r})\n" + source.read_text())
+    code, _, err = toy.call("first")
+    assert code == 2 and err.startswith("microstage first: This needs more memory than the machine, or MEMORY=, has")
+    assert len(err.splitlines()) == 2, err
+
+
 def test_a_fault_of_the_runner_is_one_sentence_and_its_trace_is_kept(toy):
     broken = "from microstage_runner.pipeline import runs\n"
     broken += "def listing(*_): raise KeyError('a\\x1bb')\nruns.listing = listing\n"

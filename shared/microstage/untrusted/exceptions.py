@@ -11,7 +11,8 @@ from microstage.errors import MicrostageError
 __all__ = ["lacks_memory", "translated"]
 
 _LONGEST = 160
-_NO_MEMORY = ("bad_alloc", "allocate memory", "allocate buffer", "out of memory")
+_NO_MEMORY = ("bad_alloc", "allocate memory", "allocate buffer", "out of memory", "map segment", "map zero-fill pages")
+"The last two are the loader's, of a library that is imported."
 
 
 @contextmanager

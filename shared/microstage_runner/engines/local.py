@@ -65,7 +65,8 @@ class LocalBackend:
 
     def run(self, wanted: StageRun) -> int:
         """Return the exit code of the stage, of which no process is left when this returns or raises."""
-        return self._run(wanted.stage, ["-m", wanted.package, *wanted.words], wanted.scratch, wanted.scratch)
+        words = ["-m", "microstage.process.begin", wanted.package, *wanted.words]
+        return self._run(wanted.stage, words, wanted.scratch, wanted.scratch)
 
     def run_script(self, wanted: ScriptRun) -> int:
         """Return the exit code of a script of the user's, in its own folder."""
