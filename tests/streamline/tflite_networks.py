@@ -259,6 +259,19 @@ def residual(seed: int) -> tuple[bytes, int]:
     return net.content(y), net.computed
 
 
+def separable(seed: int) -> tuple[bytes, int]:
+    """A convolution with pads, a depthwise one, an average over all, a dense layer, a softmax: FINN has all but the
+    last; and how many tensors are computed.
+    """
+    net = Network(np.random.default_rng(seed))
+    y = net.conv(net.input([1, 6, 4, 3]), 4, kernel=(3, 3), padding=SAME, activation=RELU)
+    y = net.depthwise(y, kernel=(3, 3), padding=SAME, activation=RELU)
+    y = net.pool("AVERAGE_POOL_2D", y, kernel=(6, 4), strides=(6, 4))
+    y = net.dense(net.reshape(y, [1, 4]), 5)
+    y = net.unary("SOFTMAX", y, "SoftmaxOptions", beta=1.0)
+    return net.content(y), net.computed
+
+
 def everyday(seed: int) -> tuple[bytes, int]:
     """One of each other operator, each an output: sums, means, products, functions of each value, moves."""
     net = Network(rng := np.random.default_rng(seed))

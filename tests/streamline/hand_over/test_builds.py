@@ -8,7 +8,8 @@ import sys
 
 import numpy as np
 import pytest
-from stage_runs import FIXTURES, StageOnParts
+from stage_runs import FIXTURES, StageOnFile, StageOnParts
+from tflite_networks import separable
 
 from microstage.interface import golden
 
@@ -63,6 +64,16 @@ def test_finn_builds_every_graph_up_to_its_code_as_it_was_estimated(artefacts, t
     assert reports["estimate_network_performance"]["critical_path_cycles"] == said["latency_bound_cycles"]
     written = [path.name for path in (tmp_path / "built" / "code").iterdir()]
     assert all(any(f"_{layer}_" in name for name in written) for layer in said["cycles"]), written
+
+
+def test_an_average_and_a_softmax_behind_it_do_not_keep_finn_from_its_code(tmp_path):
+    """FINN has no C++ for the average's weights of 0 and 1; the softmax is not FINN's."""
+    stage = StageOnFile(tmp_path / "softmax")
+    stage.parameters["partial"] = True
+    assert stage.run(separable(0)[0]) == 0
+    done = build(stage.out / "finn" / "model", tmp_path / "built")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    assert "integers compared, none differs" in done.stdout
 
 
 def test_hidden_and_cell_are_at_the_ports_that_are_named(artefacts):

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from networks import Part
 from stage_runs import StageOnFile
+from tflite_networks import separable
 
 from microstage_streamline.simulate import __main__ as simulate
-from microstage_streamline.simulate.vectors import GraphVectors
+from microstage_streamline.simulate.layers import layers_of
+from microstage_streamline.simulate.vectors import GraphVectors, tensors, vectors_of
 
 KERNELS = {
     "bnn-library.h": '#include <hls_stream.h>\n#include <hls_vector.h>\n#include "flatten.hpp"\n',
@@ -101,6 +103,20 @@ def test_cpp_gives_the_golden_integers_with_kernels_that_guard_nothing(tmp_path,
     assert "it does not compile: #error no kernels" in capsys.readouterr().out
 
 
+def test_what_stands_in_front_of_a_softmax_is_simulated_layer_by_layer(tmp_path):
+    stage = StageOnFile(tmp_path / "softmax")
+    stage.parameters["partial"] = True
+    assert stage.run(separable(0)[0]) == 0
+    ((name, vectors),) = vectors_of(stage.out).items()
+    assert name == "model_finn_streamlined" and len(vectors.seen[0]["t0"]) == 8
+    built = simulate._hardware(vectors.model, "xc7z020clg400-1", 8192, stage.out / "finn" / "model" / "folding.json")
+    layers = layers_of(built.layers, tensors(built.model, vectors.inputs(10)), tmp_path / "layers")
+    assert [layer.name for layer in layers if layer.reason or not layer.expected] == []
+    padding = [layer for layer in layers if layer.node.op_type.startswith("FMPadding")]
+    assert padding and not any(layer.computes for layer in padding)
+    assert all(len(value) == 10 for layer in layers for value in layer.expected.values())
+
+
 def test_what_cannot_run_is_named_with_the_reason(artefact, monkeypatch, capsys):
     monkeypatch.setattr(simulate.shutil, "which", lambda name: None)
     assert run(monkeypatch, artefact) == 2
@@ -111,10 +127,10 @@ def test_hardware_that_compares_with_another_threshold_ends_with_code_3(artefact
     right = simulate._hardware
 
     def wrong(*asked):
-        model = right(*asked)
-        (first, *_) = (node for node in model.graph.node if node.op_type == "Thresholding_rtl")
-        model.set_initializer(first.input[1], model.get_initializer(first.input[1]) + 40)
-        return model
+        built = right(*asked)
+        (first, *_) = (node for node in built.layers.graph.node if node.op_type == "Thresholding_rtl")
+        built.layers.set_initializer(first.input[1], built.layers.get_initializer(first.input[1]) + 40)
+        return built
 
     monkeypatch.setattr(simulate, "_hardware", wrong)
     assert run(monkeypatch, artefact, "--integers", 3000) == 3

@@ -13,6 +13,7 @@ from microstage.errors import ModelError, ParameterError
 from microstage.stage import Job
 from microstage.untrusted.exceptions import lacks_memory
 from microstage_streamline.finn.count import counted, in_short
+from microstage_streamline.finn.double_weights import DoubleWeights
 from microstage_streamline.finn.fill_thresholds import FillThresholds
 from microstage_streamline.finn.folding import Folding
 from microstage_streamline.finn.hardware import Partition, minimised, minimises, partitioned, quietly, specialised
@@ -91,7 +92,8 @@ def _estimate(job: Job, converted: Mapping[str, Any], folding: Folding) -> Estim
 
 def built_of(model: ModelWrapper, folding: Folding, fpga_part: str) -> Built:
     """Return what FINN makes of an integer graph for a part."""
-    model = ModelWrapper(onnx.ModelProto.FromString(model.model.SerializeToString())).transform(FillThresholds())
+    model = ModelWrapper(onnx.ModelProto.FromString(model.model.SerializeToString()))
+    model = model.transform(FillThresholds()).transform(DoubleWeights())
     partition = partitioned(model)
     layers = folding.applied(specialised(partition.layers, fpga_part))
     return Built(model, partition, minimised(layers, minimises(model)))

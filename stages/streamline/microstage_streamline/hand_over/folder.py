@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from qonnx.core.datatype import DataType
+from qonnx.custom_op.registry import getCustomOp
 
 from microstage.errors import ModelError
 from microstage.files.canonical import write_json
@@ -22,6 +24,7 @@ from microstage_streamline.write.save import save
 __all__ = ["FOLDER", "hand_over"]
 
 FOLDER = "finn"
+_OF_SIGNS = ("MVAU_hls", "VVAU_hls")
 _SCRIPT = Path(__file__).parent / "build.py"
 
 
@@ -55,6 +58,11 @@ def _assert_built_whole(built: Built) -> None:
     for tensor in built.layers.get_all_tensor_names():
         if len(built.layers.find_consumers(tensor)) > 1:
             raise ModelError(f"several layers read {tensor}, and of a graph's inputs it forks the first alone")
+    for node in built.layers.graph.node:
+        if node.op_type in _OF_SIGNS and not getCustomOp(node).get_nodeattr("binaryXnorMode"):
+            bits = [name for name in node.input[:2] if built.layers.get_tensor_datatype(name) == DataType["BINARY"]]
+            if bits:
+                raise ModelError(f"FINN writes no C++ of {node.op_type} for {bits[0]}, whose bits are 0 and 1")
 
 
 def _graph(beside: Path, built: Built, folder: Path) -> str:

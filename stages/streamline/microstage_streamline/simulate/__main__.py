@@ -19,7 +19,7 @@ import onnx
 from qonnx.core.modelwrapper import ModelWrapper
 
 from microstage.process.progress import progress
-from microstage_streamline.finn.estimate import built_of
+from microstage_streamline.finn.estimate import Built, built_of
 from microstage_streamline.finn.folding import Folding
 from microstage_streamline.finn.hardware import quietly
 from microstage_streamline.hand_over.folder import FOLDER
@@ -27,7 +27,7 @@ from microstage_streamline.simulate.cpp import WITHOUT_KERNELS, check_cpp, simul
 from microstage_streamline.simulate.layers import HardwareLayer, layers_of
 from microstage_streamline.simulate.rtl import check_rtl, simulate_rtl
 from microstage_streamline.simulate.tables import of_all, of_graph
-from microstage_streamline.simulate.vectors import GraphVectors, vectors_of
+from microstage_streamline.simulate.vectors import GraphVectors, tensors, vectors_of
 
 
 def main() -> int:
@@ -61,9 +61,10 @@ def _simulated(
     What cannot run is known from one frame, before the others are computed.
     """
     folding = asked.artefact / FOLDER / name.removesuffix("_finn_streamlined") / "folding.json"
-    hardware = _hardware(vectors.model, part, cycles, folding)
+    built = _hardware(vectors.model, part, cycles, folding)
+    hardware = built.layers
     one = ModelWrapper(onnx.ModelProto.FromString(hardware.model.SerializeToString()))
-    once = layers_of(one, vectors.tensors(vectors.inputs(1)), folder / "once")
+    once = layers_of(one, tensors(built.model, vectors.inputs(1)), folder / "once")
     cpp, rtl = _by_road(once, asked)
     check_cpp(cpp, one, asked.hlslib, folder)
     check_rtl(rtl, one, part, clock_ns)
@@ -71,7 +72,7 @@ def _simulated(
     if not each:
         return once
     frames = -(-asked.integers // each)
-    layers = layers_of(hardware, vectors.tensors(vectors.inputs(frames)), folder / "all")
+    layers = layers_of(hardware, tensors(built.model, vectors.inputs(frames)), folder / "all")
     for layer, same in zip(layers, once):
         layer.reason = same.reason
     cpp, rtl = _by_road(layers, asked)
@@ -83,11 +84,11 @@ def _simulated(
     return layers
 
 
-def _hardware(model: ModelWrapper, part: str, cycles: int, folding: Path) -> ModelWrapper:
-    """Return FINN's layers of an integer graph, as its builder folds them and gives them types."""
+def _hardware(model: ModelWrapper, part: str, cycles: int, folding: Path) -> Built:
+    """Return what FINN makes of an integer graph, as its builder folds layers and gives them types."""
     said = json.loads(folding.read_text()) if folding.exists() else {}
     with quietly():
-        return built_of(model, Folding(cycles, said), part).layers
+        return built_of(model, Folding(cycles, said), part)
 
 
 def _by_road(layers: Sequence[HardwareLayer], asked: argparse.Namespace) -> list[list[HardwareLayer]]:

@@ -59,6 +59,8 @@ class HardwareLayer:
         for turn in range(self.turns):
             context = {name: value[turn].astype(np.float32) for name, value in self.inputs.items()}
             context |= self.constants
+            for place, name in enumerate(self.node.output):
+                context[name] = np.zeros(self.op.get_normal_output_shape(place), np.float32)  # some ask for its shape
             self.op.execute_node(context, None)
             for name, expected in self.expected.items():
                 due = expected.reshape(self.turns, -1)[turn]
@@ -112,17 +114,22 @@ def _follow(layer: HardwareLayer, known: dict[str, np.ndarray], constants: Mappi
         frames = []
         for frame in known[source]:
             context = {source: frame.reshape(op.get_normal_input_shape()).astype(np.float32), **constants}
+            context[node.output[0]] = np.zeros(op.get_normal_output_shape(), np.float32)  # padding asks for its shape
             op.execute_node(context, None)
             frames.append(context[node.output[0]])
         known[node.output[0]] = np.concatenate(frames).astype(np.int64)
 
 
 def _for_frames(op: Any, frames: int) -> None:
-    """Make a layer of one frame one of so many: by its own attribute, or by the shapes that it says it has."""
+    """Make a layer of one frame one of so many: by its own attribute, and where that changes none of the shapes that it
+    says it has, by these.
+    """
+    size = np.prod(op.get_normal_output_shape())
     attributes = op.get_nodeattr_types()
     if "numInputVectors" in attributes:
-        first, *others = np.atleast_1d(op.get_nodeattr("numInputVectors"))
-        op.set_nodeattr("numInputVectors", [int(first) * frames, *map(int, others)])
+        said = op.get_nodeattr("numInputVectors")
+        first, *others = map(int, np.atleast_1d(said))
+        op.set_nodeattr("numInputVectors", [first * frames, *others] if np.ndim(said) else first * frames)
     elif "BatchSize" in attributes:
         op.set_nodeattr("BatchSize", op.get_nodeattr("BatchSize") * frames)
     elif "out_shape" in attributes:
@@ -130,7 +137,7 @@ def _for_frames(op: Any, frames: int) -> None:
             if side == "out" or op.get_nodeattr(f"{side}_style") == "input":
                 first, *others = op.get_nodeattr(f"{side}_shape")
                 op.set_nodeattr(f"{side}_shape", [int(first) * frames, *map(int, others)])
-    else:
+    if np.prod(op.get_normal_output_shape()) != size * frames:
         for name in ("normal_input", "folded_input", "normal_output", "folded_output"):
             shape = getattr(op, f"get_{name}_shape")
             setattr(op, f"get_{name}_shape", lambda *of, shape=shape: (frames * shape(*of)[0], *shape(*of)[1:]))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 
 from microstage.errors import VerificationError
@@ -18,12 +19,15 @@ from microstage.interface import golden
 from microstage.interface.gain import EXPONENT
 from microstage.interface.recurrence import Recurrence
 from microstage.signals.settle import Settling
+from microstage_streamline.hand_over.folder import FOLDER
 
-__all__ = ["GraphVectors", "vectors_of"]
+__all__ = ["GraphVectors", "tensors", "vectors_of"]
+
+_END = "_finn_streamlined"
 
 
 class GraphVectors:
-    """Inputs of one graph, int64 [frames, ...] as it takes them, and every tensor that follows from them."""
+    """Inputs of one graph, int64 [frames, ...] as it takes them."""
 
     def __init__(self, model: ModelWrapper, ends: Mapping[str, tuple[int, int]]) -> None:
         self.model, self.ends, self.interpreter = model, ends, Interpreter(model.model)
@@ -47,16 +51,57 @@ class GraphVectors:
             found[name] = np.concatenate([golden_ones, drawn])
         return found
 
-    def tensors(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return every tensor of the graph, int64 [frames, ...]."""
-        names = [name for node in self.model.graph.node for name in node.output]
-        runs = [self.interpreter.run(batch, names) for batch in batches(inputs)]
-        return {name: np.concatenate([integers(run[name]) for run in runs]) for name in names} | dict(inputs)
+
+def tensors(model: ModelWrapper, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return every tensor of a graph as FINN gets it, int64 [frames, ...]."""
+    names, interpreter = [name for node in model.graph.node for name in node.output], Interpreter(model.model)
+    runs = [interpreter.run(batch, names) for batch in batches(inputs)]
+    return {name: np.concatenate([integers(run[name]) for run in runs]) for name in names} | dict(inputs)
 
 
 def vectors_of(artefact: Path) -> dict[str, GraphVectors]:
-    """Return the vectors of each graph of a streamline artefact, by its name; they are the golden ones once more."""
+    """Return the vectors of each FINN-ONNX graph of a streamline artefact, by its name; golden ones once more.
+
+    A graph of no sequence that FINN gets in another form has those of its folder for finn-plus.
+    """
     described = json.loads((artefact / "interface.json").read_text())
+    graphs = {path.stem: artefact / FOLDER / path.stem.removesuffix(_END) for path in artefact.glob(f"*{_END}.onnx")}
+    handed = graphs.keys() - described["parts"].keys()
+    if Recurrence.read(described) is None:
+        handed |= {name for name, folder in graphs.items() if (folder / "model.onnx").exists()}
+    found = _golden(artefact, described) if graphs.keys() - handed else {}
+    ends = {
+        tensor: (int(said["range"][0]), int(said["range"][1]))
+        for part in described["parts"].values()
+        for tensor, said in part["inputs"].items()
+    }
+    found |= {name: _handed_over(artefact / f"{name}.onnx", graphs[name], ends) for name in handed}
+    return {name: found[name] for name in sorted(graphs)}
+
+
+def _handed_over(file: Path, folder: Path, ends: Mapping[str, tuple[int, int]]) -> GraphVectors:
+    """Return the vectors of a graph as its `folder` for finn-plus has it, or of `file`, without golden ones, where it
+    has none. Inputs that `ends` lacks are anything that their types hold.
+    """
+    if not folder.exists():
+        return GraphVectors(ModelWrapper(onnx.load(str(file))), ends)
+    ports, own = json.loads((folder / "ports.json").read_text()), folder / "model.onnx"
+    given, expected = (
+        {port["name"]: np.load(folder / port["file"]).astype(np.int64) for port in ports[side]}
+        for side in ("inputs", "outputs")
+    )
+    types = {port["name"]: DataType[port["datatype"]] for port in ports["inputs"]}
+    held = {name: (int(kind.min()), int(kind.max())) for name, kind in types.items()}
+    vectors = GraphVectors(
+        ModelWrapper(onnx.load(str(own if own.exists() else file))),
+        {name: ends.get(name, held[name]) for name in held},
+    )
+    _assert_golden({name: integers(value) for name, value in vectors.run(given).items()}, expected)
+    return vectors
+
+
+def _golden(artefact: Path, described: Mapping[str, Any]) -> dict[str, GraphVectors]:
+    """Return the vectors of each graph that the interface describes."""
     recorded = golden.load(artefact / golden.FILE)
     found: dict[str, Any] = {}
     for name, part in described["parts"].items():
