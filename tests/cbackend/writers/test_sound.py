@@ -123,7 +123,8 @@ def test_other_windows_transforms_and_zero_points_are_proven_by_the_stage(featur
     assert code == 0
     proved = {entry["boundary"]: entry for entry in json.loads((out / "report.json").read_text())["verification"]}
     streams = features.samples % features.hop == 0
-    assert {name for name in proved if "." in name} == {
+    either = {name.removeprefix("small.") for name in proved}  # where C for small machines differs, it is proven too
+    assert {name for name in either if "." in name} == {
         "sound.features",
         "sound.logits",
         "interpreter.infer",
